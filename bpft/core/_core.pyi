@@ -1,0 +1,202 @@
+"""The binding of the C core.  Bulk work runs without the interpreter lock.
+
+Dense records are bytes-like, native byte order, addresses and ports in network
+order (flow.h): 40 bytes a record for IPv4 (``RECORD4``), 64 for IPv6 (``RECORD6``).
+"""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, final
+
+from _typeshed import ReadableBuffer
+
+Version: TypeAlias = Literal[4, 6]
+GroupBy: TypeAlias = Literal["raw", "key", "src", "dst", "self", "pair", "port", "proto"]
+Sort: TypeAlias = Literal["key", "packets", "all", "data"]
+
+RECORD4: str  # struct format "=4s4s2s2sBBHQQQ": src dst sport dport proto flags vlan packets all data
+RECORD6: str  # struct format "=16s16s2s2sBBHQQQ"
+DIR_RX: int
+DIR_TX: int
+DIR_MASK: int
+NO_PORTS: int
+NO_PROTO: int
+OTHER: int
+SKIP_REASONS: tuple[str, ...]
+LINK_TYPES: tuple[int, ...]  # link types the decoder enters
+
+class CaptureError(Exception):
+    """A capture file that cannot be read, or that breaks in the middle.  args: (text,)"""
+
+class FilterError(Exception):
+    """libpcap's own message about an expression.  args: (text,)"""
+
+class LiveError(Exception):
+    """The interface cannot be opened or vanished.  args: (code: PCAP_ERROR_*, text)"""
+
+@final
+class Table:
+    """Keys and their sums in memory; not for use by two threads at once."""
+
+    def __init__(self, max_flows: int = 0) -> None:
+        """max_flows 0: no cap.  Past it the smallest flows fold into "other" (C7)."""
+    max_flows: int
+    def __len__(self) -> int:
+        """Records held, "other" included."""
+    @property
+    def memory(self) -> int:
+        """Bytes allocated."""
+    def counters(self) -> dict[str, object]:
+        """``seen counted folded first_ns last_ns`` as int, ``skipped`` {reason: n} with every
+        reason, ``dir`` {"unknown"|"rx"|"tx": (frames, bytes, wire_frames, wire_bytes)}."""
+    def set_counters(self, counters: dict[str, object]) -> None:
+        """The inverse of counters(): for a table loaded from a dump (-r)."""
+    def merge(self, other: Table) -> None:
+        """Add records and counters of other, which stays as it is."""
+    def add_records(self, version: Version, records: ReadableBuffer, by: GroupBy = "raw") -> None:
+        """Add dense records under a reduced key; counters stay.
+
+        raw: key as it is.  key: without direction and VLAN.  src, dst: that address in
+        the src slot, all else zero and flagged absent.  self: as src, only records with src == dst.
+        pair: both addresses.  port: every port of the record (one addition if both are equal) in
+        the sport slot, with proto, addresses zero.  proto: protocol alone.
+        An "other" record keeps being "other" under every grouping ("self" ignores it).
+        """
+    def get(self, version: Version, key: ReadableBuffer) -> tuple[int, int, int] | None:
+        """(packets, all, data) of one key: the first 16 or 40 bytes of a dense record."""
+    def totals(self) -> tuple[int, int, int]:
+        """(packets, all, data) summed over all records."""
+    def view(
+        self, version: Version, sort: Sort = "key", limit: int = 0, min_all: int = 0
+    ) -> View:
+        """A sorted view: by key ascending, or by a sum descending (ties by key).
+
+        limit 0: all.  min_all (-m, C8): records with all < min_all are summed into "other",
+        in the view alone; the table stays as it is.  "other" comes last under sort="key".
+        """
+
+@final
+class View:
+    """A sorted order over a table; it holds the table, which must not change meanwhile."""
+
+    def __len__(self) -> int: ...
+    def records(self, start: int, count: int) -> bytes:
+        """Dense records start .. start+count (clipped at the end)."""
+
+@final
+class Filter:
+    """A compiled tcpdump expression.  Raises FilterError."""
+
+    def __init__(self, expression: str, link_type: int, snaplen: int = 262144, optimize: bool = True) -> None: ...
+    def dump(self) -> str:
+        """The program as ``tcpdump -d`` prints it, a line an instruction."""
+    def program(self) -> list[tuple[int, int, int, int]]:
+        """(code, jt, jf, k) of each instruction."""
+
+@final
+class RecordFilter:
+    """A tcpdump expression over records (SEMANTICS R3).
+
+    FilterError where the expression does not compile or reads what a record does not hold.
+    """
+
+    def __init__(self, expression: str) -> None: ...
+    @property
+    def needs_ports(self) -> bool: ...
+    @property
+    def needs_proto(self) -> bool: ...
+    def select(self, version: Version, records: ReadableBuffer) -> bytes:
+        """The dense records that match; "other" never does."""
+
+@final
+class Signals:
+    """Flag-only signal handlers in C: a handler sets a flag and writes one byte to a pipe."""
+
+    def __init__(self, numbers: Sequence[int]) -> None:
+        """Install handlers; close() restores what was there."""
+    def fileno(self) -> int:
+        """Readable when a signal waits."""
+    def take(self) -> dict[int, bool]:
+        """Signals since the last call: {number: typed}; typed: the kernel sent it (si_code > 0), as Ctrl-C does (P3)."""
+    def close(self) -> None: ...
+
+def read_capture(
+    source: int,
+    table: Table,
+    filter: str = "",
+    *,
+    optimize: bool = True,
+    count: int = 0,
+    addresses_only: bool = False,
+    use_mmap: bool = True,
+) -> dict[str, object]:
+    """Meter a capture from an open descriptor (file or pipe) into table, as captured (C2).
+
+    Reads pcap and pcapng (RULES F1-F6).  Returns ``error`` (None, or one line where the file is broken: what came
+    before is counted), ``frames`` (passed the filter), ``linktypes`` (tuple), ``format`` ("pcap"|"pcapng"), ``snaplen``.
+    Raises CaptureError when it is no capture at all, FilterError for a bad expression.
+    count: stop after so many frames that passed the filter (C9).  addresses_only: -X (C6).
+    """
+
+@final
+class Capture:
+    """A live interface through libpcap; run() in one thread, the rest from another."""
+
+    def __init__(
+        self,
+        interface: str,
+        *,
+        promiscuous: bool = True,
+        snaplen: int = 128,
+        timeout_ms: int = 20,
+        buffer_bytes: int = 4194304,
+        addresses_only: bool = False,
+        mtu: int = 0,
+        mac: bytes | None = None,
+    ) -> None:
+        """Open, set non-blocking.  buffer_bytes is halved on ENOMEM, not below 1 MiB.
+
+        mtu > 0: frames above it count as on the wire, estimated (C2).  mac: direction by source MAC (C5);
+        cooked link types carry the direction themselves.  LiveError on failure.
+        """
+    link_type: int
+    snaplen: int
+    buffer_bytes: int
+    def set_filter(self, expression: str, optimize: bool = True) -> None:
+        """Always call it, with "" too.  FilterError."""
+    def dump_filter(self, expression: str, optimize: bool = True) -> str:
+        """What ``tcpdump -d`` prints for this opened interface (P5)."""
+    def run(self, table: Table, count: int = 0) -> str:
+        """Capture until "stopped", "count" (count frames passed the filter) or "gone" (see error).
+
+        Blocks without the interpreter lock, all signals blocked in the calling thread.
+        stop() drains one timeout first.
+        """
+    def swap(self, table: Table, merge: bool = False, settle: bool = False) -> Table:
+        """Make table the one that is counted into, return the one that was: O(1), while run() runs or not.
+
+        merge: first add what was counted so far into table (which goes on); the returned table is then spent.
+        settle: let what the kernel already holds arrive first (one timeout and a little).
+        """
+    def stop(self) -> None: ...
+    def stats(self) -> tuple[int, int, int]:
+        """(received, dropped by the kernel, dropped by the interface), 64-bit, since opening; received includes dropped."""
+    @property
+    def error(self) -> str: ...
+    def fileno(self) -> int:
+        """The capture's descriptor (to be preserved when detaching)."""
+    def wake_fds(self) -> tuple[int, ...]:
+        """Further descriptors to be preserved when detaching."""
+    def close(self) -> None: ...
+
+# ---- codec: dense records <-> column bytes (codec.c) ----
+
+COLUMN_ENCODINGS: tuple[str, ...]
+
+def encode_columns(version: Version, records: ReadableBuffer) -> list[tuple[int, int, bytes]]:
+    """Columns of up to 65,536 dense records sorted by key: (column id, encoding, bytes)."""
+
+def decode_columns(version: Version, rows: int, columns: Sequence[tuple[int, int, ReadableBuffer]]) -> bytes:
+    """The inverse.  A column that is not given leaves its field zero, and flagged absent for ports and protocol.
+
+    ValueError where the bytes do not hold exactly rows values.
+    """

@@ -1,0 +1,116 @@
+/* flow.h - the contract of the C core: key, record, counters, and who offers what.
+ *
+ * The walk: a frame is decoded (decode.c) into one struct bpft_flow, accounting
+ * (table.c) adds that to a record under its key, and the table is exported as
+ * dense records.  Nothing behind decode sees packet bytes; nothing before it
+ * knows counters.  No file here but _core*.c knows Python.
+ *
+ * Byte order: addresses and ports stay in network order, so comparing keys with
+ * memcmp sorts them as people do; everything else is in host order.
+ */
+#ifndef BPFT_FLOW_H
+#define BPFT_FLOW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- key and record --------------------------------------------------- */
+
+/* Bits of a key's flags.  Direction is SEMANTICS C5; the others say what the
+ * key does not know, so that an absent port is never mistaken for port 0. */
+enum {
+	BPFT_DIR_UNKNOWN = 0,
+	BPFT_DIR_RX = 1,
+	BPFT_DIR_TX = 2,
+	BPFT_DIR_MASK = 3,
+	BPFT_NO_PORTS = 4,   /* ports are absent */
+	BPFT_NO_PROTO = 8,   /* protocol is absent (with BPFT_NO_PORTS: -X, C6) */
+	BPFT_OTHER = 128,    /* the remainder record of its IP version (C7) */
+};
+
+struct bpft_key4 {           /* 16 bytes: two words to hash */
+	uint8_t src[4], dst[4];
+	uint8_t sport[2], dport[2];
+	uint8_t proto, flags;
+	uint16_t vlan;       /* 802.1Q id + 1; 0: not part of the key */
+};
+
+struct bpft_key6 {           /* 40 bytes: five words */
+	uint8_t src[16], dst[16];
+	uint8_t sport[2], dport[2];
+	uint8_t proto, flags;
+	uint16_t vlan;
+};
+
+struct bpft_sums {
+	uint64_t packets;    /* IP packets */
+	uint64_t all;        /* IP bytes (RULES B1..B6) */
+	uint64_t data;       /* payload bytes (RULES P1..P3) */
+};
+
+struct bpft_rec4 { struct bpft_key4 key; struct bpft_sums sums; };  /* 40 bytes */
+struct bpft_rec6 { struct bpft_key6 key; struct bpft_sums sums; };  /* 64 bytes */
+
+/* ---- what decode yields ------------------------------------------------ */
+
+/* Why a frame belongs to no key.  One row: enumerator, name in reports. */
+#define BPFT_SKIP_LIST(X) \
+	X(NON_IP, "non-ip") \
+	X(SHORT_LINK, "short-link") \
+	X(SHORT_IP, "short-ip") \
+	X(BAD_VERSION, "bad-version") \
+	X(BAD_IHL, "bad-ihl") \
+	X(BAD_LENGTH, "bad-length") \
+	X(ENCRYPTED, "encrypted") \
+	X(A_MSDU, "a-msdu") \
+	X(LINKTYPE, "linktype")
+
+enum bpft_skip {
+#define X(id, name) BPFT_SKIP_##id,
+	BPFT_SKIP_LIST(X)
+#undef X
+	BPFT_NSKIP
+};
+extern const char *const bpft_skip_name[BPFT_NSKIP];
+
+struct bpft_frame {          /* what a source hands to decode */
+	const uint8_t *data; /* captured bytes; owned by the source */
+	uint32_t caplen;     /* captured bytes */
+	uint32_t wirelen;    /* frame bytes on the link, >= caplen (RULES F4) */
+	int64_t ns;          /* UTC nanoseconds */
+	int linktype;        /* LINKTYPE_ value, see decode.c */
+};
+
+struct bpft_flow {           /* the summary: one frame in, one of these out */
+	union {
+		struct bpft_key4 v4;
+		struct bpft_key6 v6;
+	} key;
+	uint64_t hash;       /* keyed hash of the key, filled by the meter */
+	uint32_t all, data;  /* bytes this frame adds */
+	uint32_t packets;    /* 1, or the segments of a merged frame (C2) */
+	uint32_t wirelen;    /* frame bytes as tapped */
+	uint32_t wire;       /* frame bytes as they were on the wire (C2) */
+	uint16_t iphdr;      /* IP header bytes, with walked extension headers */
+	uint16_t l4hdr;      /* transport header bytes subtracted from data */
+	uint16_t ipoff;      /* link-layer bytes before the IP header */
+	uint8_t version;     /* 4, 6, or 0: skipped */
+	uint8_t skip;        /* enum bpft_skip when version is 0 */
+	uint8_t dir;         /* BPFT_DIR_*: where the frame went */
+};
+
+/* ---- the table ----------------------------------------------------------- */
+
+struct bpft_counters {       /* SEMANTICS C3: seen = counted + sum(skipped) */
+	uint64_t seen, counted, skipped[BPFT_NSKIP];
+	struct {
+		uint64_t frames, bytes;           /* as tapped */
+		uint64_t wire_frames, wire_bytes; /* as on the wire (C2) */
+	} dir[3];            /* by BPFT_DIR_* */
+	int64_t first_ns, last_ns; /* capture times; 0, 0: no frame yet */
+	uint64_t folded;     /* records folded into "other" by the cap */
+};
+
+struct bpft_table;           /* opaque: table.c */
+
+#endif

@@ -1,0 +1,94 @@
+"""Plain values: what a block says about itself (Header) and one record of it (Record)."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+CountingMode = Literal["as-captured", "wire-estimated", "wire-exact"]
+SourceKind = Literal["live", "file", "import", "recovered", "compacted", "flow"]
+Role = Literal["save", "dump"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A key and its sums.  Addresses are packed bytes (4 or 16); None: absent, unknown."""
+
+    src: bytes | None
+    dst: bytes | None
+    sport: int | None
+    dport: int | None
+    proto: int | None
+    packets: int
+    all: int
+    data: int
+    direction: int = 0
+    other: bool = False
+    version: int = 4
+
+
+@dataclass(slots=True)
+class Counters:
+    """What became of every frame (SEMANTICS C3) and what the kernel says."""
+
+    seen: int = 0
+    counted: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    #: "unknown" | "rx" | "tx": (frames, bytes, wire_frames, wire_bytes)
+    direction: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
+    folded: int = 0  #: records folded into "other" by the cap
+    received: int = 0  #: the kernel's count, after the filter, drops included
+    dropped: int = 0  #: by the kernel
+    if_dropped: int = 0  #: by the interface
+
+
+@dataclass(slots=True)
+class InterfaceDelta:
+    """The interface's own counters over the interval (C4)."""
+
+    rx_bytes: int = 0
+    tx_bytes: int = 0
+    rx_packets: int = 0
+    tx_packets: int = 0
+    covered_ns: int = 0  #: how much of the interval they cover
+    resets: int = 0
+
+
+@dataclass(slots=True)
+class Header:
+    """Everything a block says about itself; None or empty: not known."""
+
+    role: Role = "save"
+    epoch: bytes = b""  #: 16 random bytes (E1)
+    sequence: int = 0  #: of the block in its log
+    begin_ns: int = 0  #: UTC nanoseconds
+    end_ns: int = 0
+    boot_begin_ns: int | None = None  #: CLOCK_BOOTTIME
+    boot_end_ns: int | None = None
+    clock_synchronised: bool | None = None
+    zone: str = ""
+    gaps: list[tuple[int, int]] = field(default_factory=list)  #: UTC ns pairs not watched (E6)
+    host: str = ""
+    probe: bytes = b""  #: UUID of the installation
+    interface: str = ""
+    interface_index: int | None = None
+    interface_alias: str = ""
+    mac: bytes = b""
+    mtu: int | None = None
+    link_types: list[int] = field(default_factory=list)
+    speed_mbit: int | None = None
+    hardware: bool | None = None  #: a device behind it, or virtual
+    loopback: bool = False
+    prefixes: list[str] = field(default_factory=list)  #: "addr/len" of the interface
+    source: SourceKind = "live"
+    source_name: str = ""  #: the capture file, for source "file"
+    engine: str = ""  #: "pcap", "file", "reference"
+    counting: CountingMode = "as-captured"
+    filter: str = ""
+    snaplen: int = 0
+    key_mode: str = "full"  #: "full" or "addresses" (-X)
+    promiscuous: bool | None = None
+    min_all: int = 0  #: the -m that was applied
+    counters: Counters = field(default_factory=Counters)
+    delta: InterfaceDelta | None = None
+    software: str = ""
+    rules: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
