@@ -1,0 +1,262 @@
+#!/usr/bin/env python3
+"""Captures in, logs out: trafd --read beside nfpcapd and a plain C reference in one run, as ratios.
+
+  offline.py [--peers DIR] [--work DIR] [--runs N] [--captures c1,c2,c3] [--results FILE]
+
+DIR holds gen.py (the generator; it needs numpy) and ref.c (the reference), by default ../shared/bench beside the
+project.  nfpcapd and nfdump are Debian's package nfdump.  CPU is user plus system time of the whole process, with
+start-up and the writing of the result; memory is its largest resident set.  Medians of the runs after a warm-up.
+"""
+
+import argparse
+import csv
+import datetime
+import io
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+CAPTURES = {
+    "c1": "--packets 5000000 --flows 10000 --zipf 1.1 --size 64",
+    "c2": "--packets 5000000 --flows 1000000 --zipf 0 --size 64",
+    "c3": "--packets 2000000 --flows 50000 --zipf 1.1 --imix --v6 0.2 --vlan 0.1",
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    cpu: float  #: seconds
+    wall: float  #: seconds
+    peak: int  #: bytes
+    output: str
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a tool says it found, and the bytes it wrote."""
+
+    flows: int
+    packets: int
+    octets: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Row:
+    capture: str
+    tool: str
+    cpu_us: float  #: a packet
+    peak: int
+    counted: Counted
+    exact: bool
+
+
+def run(command: list[str]) -> Cost:
+    """One process to its end."""
+    with tempfile.TemporaryFile("w+") as output:
+        begin = time.monotonic()
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read()
+    if process.returncode:
+        sys.exit(f"{' '.join(command)}: exit {process.returncode}\n{text}")
+    return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024, text)
+
+
+class Bench:
+    def __init__(self, peers: Path, work: Path, runs: int) -> None:
+        self.work, self.runs, self.peers = work, runs, peers
+        self.out = work / "out"
+        self.reference = work / "ref"
+        self.bin = Path(sys.executable).parent
+        if not (peers / "gen.py").exists():
+            sys.exit(f"{peers}: no gen.py here; name the directory of the generator and ref.c with --peers")
+        if missing := [tool for tool in ("cc", "nfpcapd", "nfdump") if not shutil.which(tool)]:
+            sys.exit(f"missing: {', '.join(missing)}; on Debian: apt-get install gcc libpcap-dev nfdump")
+        run(["cc", "-O2", "-o", str(self.reference), str(peers / "ref.c"), "-lpcap"])
+
+    def capture(self, name: str) -> tuple[Path, dict[str, int]]:
+        """The capture, made if it is not there yet, and its truth."""
+        path = self.work / f"{name}.pcap"
+        truth = Path(f"{path}.json")
+        if not truth.exists():
+            run([sys.executable, str(self.peers / "gen.py"), str(path), *CAPTURES[name].split()])
+        return path, json.loads(truth.read_text())
+
+    def measure(self, command: list[str]) -> Cost:
+        costs = []
+        for _ in range(self.runs + 1):
+            shutil.rmtree(self.out, ignore_errors=True)
+            self.out.mkdir()
+            costs.append(run(command))
+        costs = costs[1:]
+        return Cost(
+            statistics.median(cost.cpu for cost in costs),
+            statistics.median(cost.wall for cost in costs),
+            max(cost.peak for cost in costs),
+            costs[-1].output,
+        )
+
+    def written(self) -> int:
+        return sum(path.stat().st_size for path in self.out.rglob("*") if path.is_file())
+
+    def bpft(self, _output: str) -> Counted:
+        """By bpft's own report: rows and sums of the log."""
+        log = self.out / "var/lib/bpft/trafd.bench"
+        text = run(
+            [str(self.bin / "bpft"), "report", str(log), "--by", "key", "--top", "0", "-n", "--format", "csv"]
+        ).output
+        rows = list(csv.DictReader(io.StringIO(text)))
+        packets, octets = (sum(int(row[name]) for row in rows) for name in ("packets", "all"))
+        return Counted(len(rows), packets, octets, log.stat().st_size)
+
+    def nfpcapd(self, _output: str) -> Counted:
+        text = run(["nfdump", "-R", str(self.out), "-I"]).output
+        flows, packets, octets = (
+            int(found[1])
+            for name in ("Flows", "Packets", "Bytes")
+            if (found := re.search(rf"^{name}: (\d+)", text, re.M))
+        )
+        return Counted(flows, packets, octets, self.written())
+
+    def plain(self, output: str) -> Counted:
+        found = re.search(r"packets (\d+) bytes (\d+) flows (\d+)", output)
+        assert found
+        packets, octets, flows = map(int, found.groups())
+        return Counted(flows, packets, octets, self.written())
+
+    def metering(self, name: str) -> list[Row]:
+        path, truth = self.capture(name)
+        out, capture = str(self.out), str(path)
+        ours = [str(self.bin / "trafd"), "--root", out, "--read", capture, "-f", "bench", "-m", "0"]
+        theirs = ["nfpcapd", "-r", capture, "-w", out, "-t", "3600", "-e", "3600,3600"]
+        tools: dict[str, tuple[list[str], Callable[[str], Counted]]] = {
+            "bpft": (ours, self.bpft),
+            "nfpcapd": (theirs, self.nfpcapd),
+            "nfpcapd lz4": ([*theirs, "-y"], self.nfpcapd),
+            "reference": ([str(self.reference), "agg", capture, f"{out}/table"], self.plain),
+        }
+        rows = []
+        for tool, (command, read) in tools.items():
+            cost = self.measure(command)
+            counted = read(cost.output)
+            exact = (counted.packets, counted.octets, counted.flows) == (
+                truth["packets"],
+                truth["l3_bytes"],
+                truth["flows"],
+            )
+            rows.append(Row(name, tool, cost.cpu * 1e6 / truth["packets"], cost.peak, counted, exact))
+        return rows
+
+    def reading(self, name: str) -> list[tuple[str, str, float, int]]:
+        """Question, tool, seconds, bytes of memory: the top ten of the records of one capture."""
+        path, _ = self.capture(name)
+        logs, flows = self.work / "log", self.work / "flows"
+        for directory in (logs, flows):
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir()
+        run([str(self.bin / "trafd"), "--root", str(logs), "--read", str(path), "-f", "bench", "-m", "0"])
+        run(["nfpcapd", "-r", str(path), "-w", str(flows), "-t", "3600", "-e", "3600,3600", "-y"])
+        ours = [str(self.bin / "bpft"), "report", str(logs / "var/lib/bpft/trafd.bench"), "-n", "--top", "10", "--by"]
+        theirs = ["nfdump", "-R", str(flows), "-q", "-n", "10"]
+        questions = {
+            "top 10 sources": ([*ours, "src"], [*theirs, "-s", "srcip/bytes"]),
+            "top 10 hosts": ([*ours, "host"], [*theirs, "-s", "ip/bytes"]),
+            "top 10 pairs": ([*ours, "pair"], [*theirs, "-A", "srcip,dstip", "-O", "bytes"]),
+        }
+        rows = []
+        for question, commands in questions.items():
+            for tool, command in zip(("bpft", "nfdump"), commands, strict=True):
+                cost = self.measure(command)
+                rows.append((question, tool, cost.wall, cost.peak))
+        return rows
+
+
+def version(*command: str) -> str:
+    text = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = re.search(r"\d+\.\d+[\w.]*", text.stdout + text.stderr)
+    return found[0] if found else "?"
+
+
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+
+
+def results(bench: Bench, names: list[str]) -> str:
+    head = ["capture", "tool", "CPU us/packet", "of nfpcapd", "of reference", "peak MB", "bytes/record", "exact"]
+    cells = []
+    for name in names:
+        rows = bench.metering(name)
+        cost = {row.tool: row.cpu_us for row in rows}
+        for row in rows:
+            ratios = [f"{row.cpu_us / cost[peer]:.2f}" for peer in ("nfpcapd", "reference")]
+            size = row.counted.size / row.counted.flows
+            exact = "yes" if row.exact else f"no: {row.counted}"
+            cells.append([name, row.tool, f"{row.cpu_us:.3f}", *ratios, f"{row.peak / 1e6:.0f}", f"{size:.1f}", exact])
+    versions = ", ".join(
+        (
+            f"bpft {version(str(bench.bin / 'bpft'), '--version')}",
+            f"nfpcapd {version('nfpcapd', '-V')}",
+            f"Python {platform.python_version()}",
+            f"{platform.system()} {platform.release()}",
+            f"{os.cpu_count()} cores",
+        )
+    )
+    lines = [
+        "# Results",
+        "",
+        f"Written by `make bench` on {datetime.datetime.now(datetime.UTC):%Y-%m-%d}: {versions}.",
+        f"Medians of {bench.runs} runs after a warm-up.  Times move from run to run by 10 to 40 %: read the ratios.",
+        "",
+        "## Counting a capture",
+        "",
+        *(f"* {name}: `gen.py {CAPTURES[name]}`" for name in names),
+        "",
+        "The reference is a plain libpcap loop with one hash table, dumped raw.",
+        "Exact: packets, IP bytes and flows are those of the generator.",
+        "",
+        *table(head, cells),
+    ]
+    largest = "c2" if "c2" in names else names[0]
+    reading = bench.reading(largest)
+    seconds = {(question, tool): wall for question, tool, wall, _ in reading}
+    cells = [
+        [question, tool, f"{wall:.3f}", f"{wall / seconds[question, 'nfdump']:.2f}", f"{peak / 1e6:.0f}"]
+        for question, tool, wall, peak in reading
+    ]
+    lines += ["", f"## Asking the records of {largest}", "", "Whole processes, seconds of wall time.", ""]
+    lines += table(["question", "tool", "seconds", "of nfdump", "peak MB"], cells)
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", type=Path, default=PROJECT.parent / "shared/bench")
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "bpft-bench")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--captures", default=",".join(CAPTURES))
+    parser.add_argument("--results", type=Path, help="write the tables there too")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    text = results(Bench(options.peers, options.work, options.runs), options.captures.split(","))
+    print(text, end="")
+    if options.results:
+        options.results.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

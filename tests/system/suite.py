@@ -1,0 +1,173 @@
+"""Runs the real programs, in a namespace and below a scratch root, and reads back what they wrote."""
+
+import contextlib
+import csv
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lab import Namespace, Sums
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def program(name: str) -> list[str]:
+    """The command line of one of the suite's programs: this interpreter's installed one, else the project's script."""
+    installed = Path(sys.executable).with_name(name)
+    return [str(installed)] if installed.exists() else [sys.executable, str(PROJECT / "scripts" / name)]
+
+
+def environment(**extra: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in ("BPFT_ROOT", "IFF_LISTEN")}
+    return {**kept, "PYTHONPATH": str(PROJECT), **extra}
+
+
+def run(
+    name: str, *words: str | Path, namespace: Namespace | None = None, seconds: float = 30, **extra: str
+) -> subprocess.CompletedProcess[str]:
+    """One program to its end."""
+    line = [*program(name), *map(str, words)]
+    return subprocess.run(
+        namespace.command(*line) if namespace else line,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        env=environment(**extra),
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def until(condition: Callable[[], bool], seconds: float, what: str) -> float:
+    """Waits for a condition; the seconds it took."""
+    begin = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begin < seconds, f"not within {seconds} s: {what}"
+        time.sleep(0.002)
+    return time.monotonic() - begin
+
+
+def rows(path: Path) -> Sums:
+    """What `bpft report` says a log or dump holds, key by key; a remainder has ports 0 and protocol 0."""
+    result = run("bpft", "report", path, "--by", "key", "--top", "0", "-n", "--format", "csv")
+    assert result.returncode == 0, result.stderr
+    reader = csv.reader(io.StringIO(result.stdout))
+    assert next(reader) == ["src", "sport", "dst", "dport", "proto", "packets", "all", "data"]
+    return {
+        (src, int(sport or 0), dst, int(dport or 0), int(proto or 0)): (int(packets), int(everything), int(data))
+        for src, sport, dst, dport, proto, packets, everything, data in reader
+    }
+
+
+def total(table: Sums) -> tuple[int, int, int]:
+    return tuple(map(sum, zip(*table.values(), strict=True))) if table else (0, 0, 0)  # type: ignore[return-value]
+
+
+class Daemon:
+    """A trafd on one interface of a namespace, with its files below root."""
+
+    def __init__(self, namespace: Namespace, interface: str, root: Path) -> None:
+        self.namespace, self.interface, self.root = namespace, interface, root
+        self.log = root / f"var/lib/bpft/trafd.{interface}"
+        self.dump = root / f"var/lib/bpft/tmp/trafd.{interface}"
+        self.pid_file = root / f"run/bpft/trafd.{interface}.pid"
+        self.foreground: subprocess.Popen[str] | None = None
+
+    def start(self, *words: str | Path) -> None:
+        """Detached, as a person starts it; it runs when this returns."""
+        result = self.attempt(*words)
+        assert result.returncode == 0, result.stderr
+        assert self.pid > 0
+
+    def attempt(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        return run("trafd", "--root", self.root, "-i", self.interface, *words, namespace=self.namespace)
+
+    def start_foreground(self, *words: str | Path) -> None:
+        line = [*program("trafd"), "--root", str(self.root), "--foreground", "-i", self.interface, *map(str, words)]
+        self.foreground = subprocess.Popen(
+            self.namespace.command(*line),
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        until(lambda: self.pid_file.exists() and self.socket.exists(), 10, "the foreground daemon runs")
+
+    @property
+    def socket(self) -> Path:
+        return self.root / f"run/bpft/trafd.{self.interface}.sock"
+
+    @property
+    def pid(self) -> int:
+        return int(self.pid_file.read_text())
+
+    def alive(self) -> bool:
+        if self.foreground:
+            return self.foreground.poll() is None
+        try:
+            state = Path(f"/proc/{self._last_pid()}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError, ValueError):
+            return False
+        return state != "Z"
+
+    def _last_pid(self) -> int:
+        with contextlib.suppress(FileNotFoundError):
+            self._pid = self.pid
+        return self._pid
+
+    def kill(self, number: signal.Signals) -> None:
+        os.kill(self._last_pid(), number)
+
+    def tool(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
+        return run(name, "--root", self.root, *(words or (self.interface,)))
+
+    def do(self, name: str) -> None:
+        """One of the tools, which must succeed."""
+        result = self.tool(name)
+        assert result.returncode == 0, result.stdout + result.stderr
+
+    def signal_dump(self) -> float:
+        """SIGHUP, until the dump is replaced; seconds."""
+        before = self._stamp(self.dump)
+        self.kill(signal.SIGHUP)
+        return until(lambda: self._stamp(self.dump) != before, 10, "the dump is written")
+
+    def signal_save(self) -> float:
+        """SIGINT, until the log has grown and the size rests; seconds."""
+        before = self._stamp(self.log)
+        self.kill(signal.SIGINT)
+        seconds = until(lambda: self._stamp(self.log) != before, 10, "the log grows")
+        size = -1
+        while size != self.log.stat().st_size:
+            size = self.log.stat().st_size
+            time.sleep(0.05)
+        return seconds
+
+    @staticmethod
+    def _stamp(path: Path) -> tuple[int, int]:
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return (0, 0)
+        return (status.st_ino, status.st_size)
+
+    def stop(self) -> None:
+        """SIGTERM and wait: the table is in the dump then."""
+        self.kill(signal.SIGTERM)
+        until(lambda: not self.alive(), 20, "the daemon ends")
+
+    def close(self) -> None:
+        """Whatever the test left running, gone."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError, AttributeError):
+                if self.alive():
+                    self.kill(number)
+            with contextlib.suppress(AssertionError):
+                until(lambda: not self.alive(), 5, "the daemon ends")
+        if self.foreground:
+            self.foreground.communicate()

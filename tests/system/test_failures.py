@@ -1,0 +1,115 @@
+"""When the disk is full, the table huge, or the daemon too slow: nothing is lost without being said."""
+
+import csv
+import io
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from lab import Link, add
+from suite import Daemon, environment, program, run, until
+
+
+def totals(daemon: Daemon, path: Path) -> tuple[int, int, int]:
+    """Packets, all and data of a log or dump, read where the daemon sees it."""
+    result = run("bpft", "report", path, "--by", "proto", "-n", "--format", "csv", namespace=daemon.namespace)
+    assert result.returncode == 0, result.stderr
+    counted = [[int(cell) for cell in row[-3:]] for row in list(csv.reader(io.StringIO(result.stdout)))[1:]]
+    return sum(row[0] for row in counted), sum(row[1] for row in counted), sum(row[2] for row in counted)
+
+
+@pytest.fixture
+def small_disk(daemon: Daemon) -> Path:
+    """The directory of logs and dumps on a tmpfs of 256 KiB; a path that both sides may use."""
+    logs = daemon.log.parent
+    logs.mkdir(parents=True)
+    daemon.namespace.run("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", logs)
+    return Path(f"/proc/{daemon.namespace.pid}/root{logs}")
+
+
+def fill(disk: Path) -> Path:
+    """Takes all the space that is left."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+        while True:
+            file.write(bytes(4096))
+    return filler
+
+
+def test_a_full_disk_loses_nothing(daemon: Daemon, link: Link, small_disk: Path) -> None:
+    """E3, E2: neither save nor dump works, both say so; the table waits in memory until there is room."""
+    daemon.start("-m", "0")
+    first = link.spoofed(50)
+    time.sleep(0.2)
+    daemon.do("trafsave")
+    assert totals(daemon, daemon.log) == first
+    filler = fill(small_disk)
+    second = link.spoofed(5000, 100)
+    time.sleep(0.2)
+    for tool in ("trafsave", "trafdump", "trafsave"):
+        result = daemon.tool(tool)
+        assert result.returncode == 1
+        assert "No space left" in result.stdout + result.stderr
+        assert daemon.alive()
+        assert totals(daemon, daemon.log) == first
+    filler.unlink()
+    third = link.spoofed(10)
+    time.sleep(0.2)
+    daemon.do("trafsave")
+    assert totals(daemon, daemon.log) == tuple(map(sum, zip(first, second, third, strict=True)))
+
+
+def test_stopping_on_a_full_disk_waits_for_room(daemon: Daemon, link: Link, small_disk: Path) -> None:
+    """E5: TERM is tried again until it works."""
+    daemon.start("-m", "0")
+    sent = link.spoofed(5000)
+    filler = fill(small_disk)
+    daemon.kill(signal.SIGTERM)
+    time.sleep(1.5)
+    assert daemon.alive()
+    filler.unlink()
+    until(lambda: not daemon.alive(), 15, "the daemon ends")
+    assert totals(daemon, daemon.dump) == sent
+
+
+def test_saving_a_million_flows_does_not_stop_the_capture(daemon: Daemon, link: Link) -> None:
+    daemon.start("-m", "0")
+    flood = link.spoofed(1_000_000)
+    time.sleep(0.3)
+    line = [*program("trafsave"), "--root", str(daemon.root), daemon.interface]
+    save = subprocess.Popen(line, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    meanwhile = {}
+    rounds = 0
+    while save.poll() is None:
+        meanwhile = add(meanwhile, link.udp(10, 100))
+        rounds += 1
+        time.sleep(0.005)
+    assert save.returncode == 0, save.stdout.read() if save.stdout else ""
+    save.communicate()
+    assert rounds > 2
+    daemon.do("trafsave")
+    daemon.stop()
+    after = next(iter(meanwhile.values()))
+    assert totals(daemon, daemon.log) == tuple(map(sum, zip(flood, after, strict=True)))
+
+
+def test_dropped_packets_are_told_to_the_last_one(daemon: Daemon, link: Link) -> None:
+    """The daemon sleeps while more comes than the kernel's buffer holds: counted and dropped make what was sent."""
+    daemon.start_foreground("-m", "0")
+    daemon.kill(signal.SIGSTOP)
+    sent, dropped = 0, ""
+    for burst in range(20):
+        sent += link.spoofed(100_000, burst * 100_000)[0]
+    daemon.kill(signal.SIGCONT)
+    time.sleep(0.5)
+    daemon.do("trafsave")
+    daemon.stop()
+    assert daemon.foreground and daemon.foreground.stderr
+    messages = daemon.foreground.stderr.read()
+    dropped = "".join(re.findall(r"(\d+) packets? dropped", messages)[:1])
+    counted = totals(daemon, daemon.log)[0]
+    assert 0 < counted < sent
+    assert counted + int(dropped) == sent
