@@ -21,6 +21,9 @@ DIR_MASK: int
 NO_PORTS: int
 NO_PROTO: int
 OTHER: int
+PCAP_ERROR_NO_SUCH_DEVICE: int
+PCAP_ERROR_PERM_DENIED: int
+PCAP_ERROR_PROMISC_PERM_DENIED: int
 SKIP_REASONS: tuple[str, ...]
 LINK_TYPES: tuple[int, ...]  # link types the decoder enters
 
@@ -89,8 +92,8 @@ class Filter:
     def __init__(self, expression: str, link_type: int, snaplen: int = 262144, optimize: bool = True) -> None: ...
     def dump(self) -> str:
         """The program as ``tcpdump -d`` prints it, a line an instruction."""
-    def program(self) -> list[tuple[int, int, int, int]]:
-        """(code, jt, jf, k) of each instruction."""
+    def matches(self, frame: ReadableBuffer, wirelen: int = 0) -> bool:
+        """Does it accept this captured frame?"""
 
 @final
 class RecordFilter:
@@ -119,6 +122,8 @@ class Signals:
         """Signals since the last call: {number: typed}; typed: the kernel sent it (si_code > 0), as Ctrl-C does (P3)."""
     def close(self) -> None: ...
 
+def libpcap_version() -> str: ...
+
 def read_capture(
     source: int,
     table: Table,
@@ -127,7 +132,6 @@ def read_capture(
     optimize: bool = True,
     count: int = 0,
     addresses_only: bool = False,
-    use_mmap: bool = True,
 ) -> dict[str, object]:
     """Meter a capture from an open descriptor (file or pipe) into table, as captured (C2).
 
@@ -158,9 +162,11 @@ class Capture:
         mtu > 0: frames above it count as on the wire, estimated (C2).  mac: direction by source MAC (C5);
         cooked link types carry the direction themselves.  LiveError on failure.
         """
-    link_type: int
-    snaplen: int
-    buffer_bytes: int
+    @property
+    def link_type(self) -> int: ...
+    @property
+    def buffer_bytes(self) -> int:
+        """The kernel buffer that could be had."""
     def set_filter(self, expression: str, optimize: bool = True) -> None:
         """Always call it, with "" too.  FilterError."""
     def dump_filter(self, expression: str, optimize: bool = True) -> str:
@@ -182,21 +188,25 @@ class Capture:
         """(received, dropped by the kernel, dropped by the interface), 64-bit, since opening; received includes dropped."""
     @property
     def error(self) -> str: ...
-    def fileno(self) -> int:
-        """The capture's descriptor (to be preserved when detaching)."""
-    def wake_fds(self) -> tuple[int, ...]:
-        """Further descriptors to be preserved when detaching."""
+    def fds(self) -> tuple[int, ...]:
+        """Every descriptor it holds: to be preserved when detaching."""
     def close(self) -> None: ...
 
-# ---- codec: dense records <-> column bytes (codec.c) ----
+# ---- codec: dense records <-> column bytes (codec.c); bpft(5) has the encodings ----
 
-COLUMN_ENCODINGS: tuple[str, ...]
+def encode_columns(version: Version, records: ReadableBuffer) -> list[tuple[int, bool, list[tuple[int, int, tuple[bytes, ...]]]]]:
+    """Up to 65,536 dense records, best sorted by key, as row groups: (rows, other, columns).
 
-def encode_columns(version: Version, records: ReadableBuffer) -> list[tuple[int, int, bytes]]:
-    """Columns of up to 65,536 dense records sorted by key: (column id, encoding, bytes)."""
+    A column is (id, encoding, parts): its bytes, cut where a compressor should begin a new block.  Records that know
+    different things (no ports, no protocol, direction, VLAN, "other") come in different groups, in their order.
+    ValueError for flags that no column can hold.
+    """
 
-def decode_columns(version: Version, rows: int, columns: Sequence[tuple[int, int, ReadableBuffer]]) -> bytes:
-    """The inverse.  A column that is not given leaves its field zero, and flagged absent for ports and protocol.
+def decode_columns(
+    version: Version, rows: int, columns: Sequence[tuple[int, int, ReadableBuffer]], other: bool = False
+) -> bytes:
+    """Dense records of one row group from its columns (id, encoding, bytes); ids not known here are passed over.
 
-    ValueError where the bytes do not hold exactly rows values.
+    A column that is not given leaves its field zero, and flagged absent for ports and protocol.  other: flag the
+    records OTHER.  ValueError where the bytes are not exactly rows values.
     """

@@ -28,18 +28,20 @@ enum {
 	BPFT_OTHER = 128,    /* the remainder record of its IP version (C7) */
 };
 
-struct bpft_key4 {           /* 16 bytes: two words to hash */
-	uint8_t src[4], dst[4];
+struct bpft_key_tail {       /* what follows the addresses, 8 bytes */
 	uint8_t sport[2], dport[2];
 	uint8_t proto, flags;
 	uint16_t vlan;       /* 802.1Q id + 1; 0: not part of the key */
 };
 
+struct bpft_key4 {           /* 16 bytes: two words to hash */
+	uint8_t src[4], dst[4];
+	struct bpft_key_tail tail;
+};
+
 struct bpft_key6 {           /* 40 bytes: five words */
 	uint8_t src[16], dst[16];
-	uint8_t sport[2], dport[2];
-	uint8_t proto, flags;
-	uint16_t vlan;
+	struct bpft_key_tail tail;
 };
 
 struct bpft_sums {
@@ -91,9 +93,6 @@ struct bpft_flow {           /* the summary: one frame in, one of these out */
 	uint32_t packets;    /* 1, or the segments of a merged frame (C2) */
 	uint32_t wirelen;    /* frame bytes as tapped */
 	uint32_t wire;       /* frame bytes as they were on the wire (C2) */
-	uint16_t iphdr;      /* IP header bytes, with walked extension headers */
-	uint16_t l4hdr;      /* transport header bytes subtracted from data */
-	uint16_t ipoff;      /* link-layer bytes before the IP header */
 	uint8_t version;     /* 4, 6, or 0: skipped */
 	uint8_t skip;        /* enum bpft_skip when version is 0 */
 	uint8_t dir;         /* BPFT_DIR_*: where the frame went */

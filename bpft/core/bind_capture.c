@@ -1,0 +1,418 @@
+/* bind_capture.c - read_capture() and Capture for Python. */
+#include <string.h>
+
+#include "bind.h"
+#include "bind_codec.h"
+#include "capture_file.h"
+#include "capture_pcap.h"
+
+/* ---- read_capture ---------------------------------------------------------------- */
+
+enum { FILTERS = 64, LOOK_UP = 1 << 16 /* frames between looks at pending signals */ };
+
+struct source {                  /* a capture file being metered */
+	struct bpft_reader *reader;
+	struct bpft_meter meter;
+	const char *expression;
+	bool optimize;
+	uint64_t frames, limit;  /* frames that passed the filter; limit 0: none */
+	unsigned ntypes;         /* link types met, each with its program */
+	int types[FILTERS];
+	struct bpf_program programs[FILTERS];
+	unsigned current;        /* of the frame before */
+	char filter_error[BPFT_ERROR];
+};
+
+static bool interrupted(void)
+{
+	PyGILState_STATE state = PyGILState_Ensure();
+	bool yes = PyErr_CheckSignals() != 0;
+
+	PyGILState_Release(state);
+	return yes;
+}
+
+/* The entry of a link type, compiled when it is first met; false: the expression does not fit it. */
+static bool link_entry(struct source *s, int linktype)
+{
+	if (s->current < s->ntypes && s->types[s->current] == linktype)
+		return true;
+	for (s->current = 0; s->current < s->ntypes; s->current++)
+		if (s->types[s->current] == linktype)
+			return true;
+	if (s->ntypes == FILTERS) {
+		snprintf(s->filter_error, sizeof s->filter_error, "more than %d link types in one capture", FILTERS);
+		return false;
+	}
+	if (s->expression[0] && bpft_filter_compile(&s->programs[s->ntypes], s->expression, linktype,
+	                                            BPFT_MAX_CAPLEN, s->optimize, s->filter_error))
+		return false;
+	s->types[s->ntypes++] = linktype;
+	return true;
+}
+
+/* Meter to the end, the limit, or where it breaks; false: filter_error is set, or a signal's exception. */
+static bool meter_source(struct source *s)
+{
+	struct bpft_frame frames[BPFT_BATCH];
+	uint64_t look_up = LOOK_UP;
+	unsigned n;
+
+	while ((n = bpft_reader_next(s->reader, frames, BPFT_BATCH))) {
+		for (unsigned i = 0; i < n; i++) {
+			if (!link_entry(s, frames[i].linktype))
+				return false;
+			if (s->expression[0] && !bpf_filter(s->programs[s->current].bf_insns, frames[i].data,
+			                                    frames[i].wirelen, frames[i].caplen))
+				continue;
+			bpft_meter_frame(&s->meter, &frames[i]);
+			if (++s->frames == s->limit)
+				return true;
+		}
+		if (look_up > n) {
+			look_up -= n;
+		} else {
+			look_up = LOOK_UP;
+			if (interrupted())
+				return false;
+		}
+	}
+	return true;
+}
+
+static PyObject *result(const struct source *s)
+{
+	const char *error = bpft_reader_error(s->reader);
+	PyObject *types = PyTuple_New(s->ntypes);
+
+	for (unsigned i = 0; types && i < s->ntypes; i++) {
+		PyObject *type = PyLong_FromLong(s->types[i]);
+		if (!type || PyTuple_SetItem(types, i, type)) {
+			Py_DECREF(types);
+			return NULL;
+		}
+	}
+	if (!types)
+		return NULL;
+	return Py_BuildValue("{szsKsNsssI}", "error", error, "frames", s->frames, "linktypes", types, "format",
+	                     bpft_reader_format(s->reader) == BPFT_PCAP ? "pcap" : "pcapng", "snaplen",
+	                     bpft_reader_snaplen(s->reader));
+}
+
+const char bpft_py_read_capture_doc[] =
+	"read_capture(source, table, filter='', *, optimize=True, count=0, addresses_only=False) -> dict\n\n"
+	"Meter a capture from an open descriptor into table (RULES F1..F6).";
+
+PyObject *bpft_py_read_capture(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+	static char *names[] = {"source", "table", "filter", "optimize", "count", "addresses_only", NULL};
+	struct source s = {.expression = "", .meter = {.decoder = {.linktype = -1}}};
+	int fd, optimize = 1, addresses_only = 0;
+	unsigned long long limit = 0;
+	PyObject *table, *answer = NULL;
+	char error[256];
+	bool good = true;
+
+	(void)self;
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iO|s$pKp:read_capture", names, &fd, &table, &s.expression,
+	                                 &optimize, &limit, &addresses_only))
+		return NULL;
+	s.meter.table = bpft_py_idle_table(table);
+	if (!s.meter.table)
+		return NULL;
+	s.optimize = optimize;
+	s.limit = limit;
+	s.meter.decoder.addresses_only = addresses_only;
+	((struct py_table *)table)->busy = true;
+	Py_BEGIN_ALLOW_THREADS
+	s.reader = bpft_reader_open(fd, interrupted, error);
+	if (s.reader) {
+		/* A pcap file tells its link type at once: an expression that does not fit is told before any frame. */
+		int linktype = bpft_reader_linktype(s.reader);
+		good = (linktype < 0 || link_entry(&s, linktype)) && meter_source(&s);
+		bpft_meter_flush(&s.meter);
+	}
+	Py_END_ALLOW_THREADS
+	((struct py_table *)table)->busy = false;
+	if (!PyErr_Occurred()) {
+		if (!s.reader)
+			PyErr_SetString(bpft_py_capture_error, error);
+		else if (!good)
+			PyErr_SetString(bpft_py_filter_error, s.filter_error);
+		else
+			answer = result(&s);
+	}
+	for (unsigned i = 0; s.expression[0] && i < s.ntypes; i++)
+		pcap_freecode(&s.programs[i]);
+	bpft_reader_close(s.reader);
+	return answer;
+}
+
+/* ---- Capture ------------------------------------------------------------------------- */
+
+static PyTypeObject *capture_type;
+
+struct py_capture {
+	PyObject_HEAD
+	struct bpft_live *live;  /* NULL: closed */
+	struct py_table *table;  /* counted into; owned; busy while run() runs */
+	bool running;
+};
+
+static struct bpft_live *live_of(PyObject *object)
+{
+	struct bpft_live *l = ((struct py_capture *)object)->live;
+
+	if (!l)
+		PyErr_SetString(PyExc_ValueError, "the capture is closed");
+	return l;
+}
+
+static PyObject *capture_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+	static char *names[] = {"interface", "promiscuous", "snaplen", "timeout_ms", "buffer_bytes",
+	                        "addresses_only", "mtu", "mac", NULL};
+	struct bpft_live_options o = {.snaplen = 128, .timeout_ms = 20, .buffer_bytes = 4 << 20};
+	const char *interface, *mac = NULL;
+	Py_ssize_t mac_length = 0;
+	int promiscuous = 1, addresses_only = 0, status;
+	char error[BPFT_ERROR];
+
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "s|$piiipIz#:Capture", names, &interface, &promiscuous,
+	                                 &o.snaplen, &o.timeout_ms, &o.buffer_bytes, &addresses_only, &o.mtu, &mac,
+	                                 &mac_length))
+		return NULL;
+	o.promiscuous = promiscuous;
+	o.addresses_only = addresses_only;
+	o.have_mac = mac_length == sizeof o.mac;
+	if (o.have_mac)
+		memcpy(o.mac, mac, sizeof o.mac);
+	allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+	struct py_capture *self = (struct py_capture *)alloc(type, 0);
+	if (!self)
+		return NULL;
+	Py_BEGIN_ALLOW_THREADS
+	self->live = bpft_live_open(interface, &o, &status, error);
+	Py_END_ALLOW_THREADS
+	if (!self->live) {
+		PyObject *why = Py_BuildValue("is", status, error);
+		if (why)
+			PyErr_SetObject(bpft_py_live_error, why);
+		Py_XDECREF(why);
+		Py_DECREF(self);
+		return NULL;
+	}
+	return (PyObject *)self;
+}
+
+static void capture_dealloc(PyObject *object)
+{
+	struct py_capture *self = (struct py_capture *)object;
+	PyTypeObject *type = Py_TYPE(object);
+	freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
+
+	bpft_live_close(self->live);
+	Py_XDECREF((PyObject *)self->table);
+	free_object(object);
+	Py_DECREF(type);
+}
+
+static PyObject *capture_set_filter(PyObject *object, PyObject *args)
+{
+	const char *expression;
+	char error[BPFT_ERROR];
+	int optimize = 1;
+
+	if (!PyArg_ParseTuple(args, "s|p:set_filter", &expression, &optimize) || !live_of(object))
+		return NULL;
+	if (bpft_live_set_filter(live_of(object), expression, optimize, error)) {
+		PyErr_SetString(bpft_py_filter_error, error);
+		return NULL;
+	}
+	Py_RETURN_NONE;
+}
+
+static PyObject *capture_dump_filter(PyObject *object, PyObject *args)
+{
+	const char *expression;
+	char error[BPFT_ERROR];
+	int optimize = 1;
+	struct bpf_program program;
+
+	if (!PyArg_ParseTuple(args, "s|p:dump_filter", &expression, &optimize) || !live_of(object))
+		return NULL;
+	if (bpft_live_compile(live_of(object), &program, expression, optimize, error)) {
+		PyErr_SetString(bpft_py_filter_error, error);
+		return NULL;
+	}
+	PyObject *text = bpft_py_dump_program(&program);
+	pcap_freecode(&program);
+	return text;
+}
+
+static PyObject *capture_run(PyObject *object, PyObject *args)
+{
+	static const char *const ends[] = {"stopped", "count", "gone"};
+	struct py_capture *self = (struct py_capture *)object;
+	struct bpft_live *l = live_of(object);
+	PyObject *table;
+	unsigned long long count = 0;
+	enum bpft_live_end end;
+
+	if (!l || !PyArg_ParseTuple(args, "O|K:run", &table, &count) || !bpft_py_idle_table(table))
+		return NULL;
+	if (self->running) {
+		PyErr_SetString(PyExc_RuntimeError, "the capture runs already");
+		return NULL;
+	}
+	self->running = true;
+	Py_XDECREF((PyObject *)self->table);
+	self->table = (struct py_table *)Py_NewRef(table);
+	self->table->busy = true;
+	struct bpft_table *t = self->table->table;
+	Py_BEGIN_ALLOW_THREADS
+	end = bpft_live_run(l, t, count);
+	Py_END_ALLOW_THREADS
+	self->running = false;
+	self->table->busy = false;
+	return PyUnicode_FromString(ends[end]);
+}
+
+static PyObject *capture_swap(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+	static char *names[] = {"table", "merge", "settle", NULL};
+	struct py_capture *self = (struct py_capture *)object;
+	struct bpft_live *l = live_of(object);
+	PyObject *table;
+	int merge = 0, settle = 0;
+
+	if (!l || !PyArg_ParseTupleAndKeywords(args, kwargs, "O|pp:swap", names, &table, &merge, &settle)
+	    || !bpft_py_idle_table(table))
+		return NULL;
+	if (!self->table) {
+		PyErr_SetString(PyExc_RuntimeError, "run() has not been called yet");
+		return NULL;
+	}
+	struct py_table *in = (struct py_table *)Py_NewRef(table), *out;
+	in->busy = true;
+	Py_BEGIN_ALLOW_THREADS
+	bpft_live_swap(l, in->table, merge, settle);
+	Py_END_ALLOW_THREADS
+	out = self->table;
+	self->table = in;
+	out->busy = false;
+	in->busy = self->running;
+	return (PyObject *)out; /* the reference that self held */
+}
+
+static PyObject *capture_stop(PyObject *object, PyObject *ignored)
+{
+	(void)ignored;
+	if (!live_of(object))
+		return NULL;
+	bpft_live_stop(live_of(object));
+	Py_RETURN_NONE;
+}
+
+static PyObject *capture_stats(PyObject *object, PyObject *ignored)
+{
+	struct bpft_live *l = live_of(object);
+	struct bpft_live_stats s;
+
+	(void)ignored;
+	if (!l)
+		return NULL;
+	Py_BEGIN_ALLOW_THREADS
+	bpft_live_stats(l, &s);
+	Py_END_ALLOW_THREADS
+	return Py_BuildValue("KKK", s.received, s.dropped, s.if_dropped);
+}
+
+static PyObject *capture_fds(PyObject *object, PyObject *ignored)
+{
+	struct bpft_live *l = live_of(object);
+	int fds[BPFT_LIVE_FDS];
+
+	(void)ignored;
+	if (!l)
+		return NULL;
+	unsigned n = bpft_live_fds(l, fds);
+	PyObject *tuple = PyTuple_New(n);
+	for (unsigned i = 0; tuple && i < n; i++) {
+		PyObject *fd = PyLong_FromLong(fds[i]);
+		if (!fd || PyTuple_SetItem(tuple, i, fd)) {
+			Py_DECREF(tuple);
+			return NULL;
+		}
+	}
+	return tuple;
+}
+
+static PyObject *capture_close(PyObject *object, PyObject *ignored)
+{
+	struct py_capture *self = (struct py_capture *)object;
+
+	(void)ignored;
+	if (self->running) {
+		PyErr_SetString(PyExc_RuntimeError, "stop() it first");
+		return NULL;
+	}
+	bpft_live_close(self->live);
+	self->live = NULL;
+	Py_RETURN_NONE;
+}
+
+static PyObject *capture_linktype(PyObject *object, void *closure)
+{
+	(void)closure;
+	return live_of(object) ? PyLong_FromLong(bpft_live_linktype(live_of(object))) : NULL;
+}
+
+static PyObject *capture_buffer(PyObject *object, void *closure)
+{
+	(void)closure;
+	return live_of(object) ? PyLong_FromLong(bpft_live_buffer(live_of(object))) : NULL;
+}
+
+static PyObject *capture_error(PyObject *object, void *closure)
+{
+	(void)closure;
+	return live_of(object) ? PyUnicode_FromString(bpft_live_error(live_of(object))) : NULL;
+}
+
+static PyMethodDef capture_methods[] = {
+	{"set_filter", capture_set_filter, METH_VARARGS, "set_filter(expression, optimize=True)"},
+	{"dump_filter", capture_dump_filter, METH_VARARGS, "dump_filter(expression, optimize=True) -> str"},
+	{"run", capture_run, METH_VARARGS, "run(table, count=0) -> 'stopped' | 'count' | 'gone'"},
+	{"swap", (PyCFunction)(void (*)(void))capture_swap, METH_VARARGS | METH_KEYWORDS,
+	 "swap(table, merge=False, settle=False) -> Table"},
+	{"stop", capture_stop, METH_NOARGS, "stop(): run() drains one timeout and returns"},
+	{"stats", capture_stats, METH_NOARGS, "stats() -> (received, dropped, if_dropped)"},
+	{"fds", capture_fds, METH_NOARGS, "fds() -> descriptors to preserve when detaching"},
+	{"close", capture_close, METH_NOARGS, "close()"},
+	{NULL, NULL, 0, NULL},
+};
+static PyGetSetDef capture_getset[] = {
+	{"link_type", capture_linktype, NULL, "LINKTYPE_ value", NULL},
+	{"buffer_bytes", capture_buffer, NULL, "the kernel buffer that could be had", NULL},
+	{"error", capture_error, NULL, "libpcap's text when run() returned 'gone'", NULL},
+	{NULL, NULL, NULL, NULL, NULL},
+};
+static PyType_Slot capture_slots[] = {
+	{Py_tp_doc, "Capture(interface, *, ...)\n\nA live interface; run() in one thread, the rest from another."},
+	{Py_tp_new, capture_new},
+	{Py_tp_dealloc, capture_dealloc},
+	{Py_tp_methods, capture_methods},
+	{Py_tp_getset, capture_getset},
+	{0, NULL},
+};
+static PyType_Spec capture_spec = {
+	.name = "bpft.core._core.Capture", .basicsize = sizeof(struct py_capture), .flags = Py_TPFLAGS_DEFAULT,
+	.slots = capture_slots,
+};
+
+int bpft_py_add_capture(PyObject *module)
+{
+	capture_type = bpft_py_add_type(module, &capture_spec);
+	return capture_type ? 0 : -1;
+}

@@ -1,0 +1,243 @@
+/* decode.c - one frame into one summary, by the accounting rules (RULES.md I, B, K, P; SEMANTICS C1, C2, C5, C6). */
+#include <string.h>
+
+#include "decode.h"
+
+const char *const bpft_skip_name[BPFT_NSKIP] = {
+#define X(id, name) [BPFT_SKIP_##id] = name,
+	BPFT_SKIP_LIST(X)
+#undef X
+};
+
+enum {
+	P_HOPOPTS = 0, P_ICMP = 1, P_IGMP = 2, P_TCP = 6, P_UDP = 17, P_DCCP = 33, P_ROUTING = 43,
+	P_FRAGMENT = 44, P_ICMP6 = 58, P_DSTOPTS = 60, P_SCTP = 132, P_UDPLITE = 136,
+	IP4_HEADER = 20, IP6_HEADER = 40, MAX_IP6_PAYLOAD = 65535,
+};
+
+struct packet {              /* an IP packet inside a frame */
+	const uint8_t *ip;   /* its header */
+	uint32_t captured;   /* bytes captured from there on */
+	uint32_t room;       /* bytes on the wire from there on: what a length may claim */
+	uint32_t total;      /* IP bytes (B1..B6) */
+	uint32_t header;     /* IP header bytes, extension headers included */
+	uint8_t proto;
+	bool later_fragment; /* not the first: no transport header (K2) */
+};
+
+static int ip4(struct packet *p)
+{
+	if (p->captured < IP4_HEADER)
+		return SKIP(SHORT_IP);
+	p->header = (p->ip[0] & 15) * 4u;
+	if (p->header < IP4_HEADER)
+		return SKIP(BAD_IHL);
+	p->total = bpft_be16(p->ip + 2);
+	if (p->total == 0) /* segmentation offload (B2) */
+		p->total = p->room;
+	if (p->total < p->header)
+		return SKIP(BAD_LENGTH);
+	if (p->total > p->room) { /* B3 */
+		p->total = p->room;
+		if (p->total < p->header)
+			return SKIP(BAD_LENGTH);
+	}
+	p->proto = p->ip[9];
+	p->later_fragment = bpft_be16(p->ip + 6) & 0x1FFF;
+	return 0;
+}
+
+/* The jumbo payload length among hop-by-hop options from `at` to `end`, or 0 (RFC 2675, B5). */
+static uint32_t jumbo(const uint8_t *ip, uint32_t at, uint32_t end)
+{
+	while (at + 2 <= end) {
+		if (ip[at] == 0) { /* Pad1 */
+			at++;
+			continue;
+		}
+		if (ip[at] == 0xC2 && ip[at + 1] == 4 && at + 6 <= end) {
+			uint32_t n = bpft_be32(ip + at + 2);
+			return n > MAX_IP6_PAYLOAD ? n : 0;
+		}
+		at += 2u + ip[at + 1];
+	}
+	return 0;
+}
+
+/* Walk the extension headers (K3); *total may grow to a jumbogram's. */
+static void extensions(struct packet *p, uint8_t next, bool may_be_jumbo, uint64_t *total)
+{
+	while (next == P_HOPOPTS || next == P_ROUTING || next == P_DSTOPTS || next == P_FRAGMENT) {
+		uint32_t at = p->header, n = 8;
+
+		if (at + 8 > p->captured)
+			break;
+		const uint8_t *x = p->ip + at;
+		if (next != P_FRAGMENT)
+			n += x[1] * 8u;
+		if (next == P_HOPOPTS && may_be_jumbo) {
+			uint32_t end = at + n < p->captured ? at + n : p->captured;
+			uint32_t length = jumbo(p->ip, at + 2, end);
+			if (length)
+				*total = (uint64_t)IP6_HEADER + length;
+		}
+		if (*total < p->header + n)
+			break;
+		p->header += n;
+		bool fragment = next == P_FRAGMENT;
+		next = x[0];
+		if (fragment && bpft_be16(x + 2) >> 3) {
+			p->later_fragment = true;
+			break;
+		}
+	}
+	p->proto = next;
+}
+
+static int ip6(struct packet *p)
+{
+	if (p->captured < IP6_HEADER)
+		return SKIP(SHORT_IP);
+	uint32_t length = bpft_be16(p->ip + 4);
+	uint8_t next = p->ip[6];
+	uint64_t total = IP6_HEADER + length;
+
+	if (length == 0 && next != P_HOPOPTS && p->room > MAX_IP6_PAYLOAD + IP6_HEADER) /* BIG TCP (B6) */
+		total = p->room;
+	p->header = IP6_HEADER;
+	p->later_fragment = false;
+	extensions(p, next, length == 0, &total);
+	p->total = total > p->room ? p->room : (uint32_t)total;
+	if (p->header > p->total)
+		p->header = p->total;
+	return 0;
+}
+
+/* Transport header bytes (P1..P3); ports go to the key where the protocol has them (K1, K7). */
+static uint32_t transport(const struct packet *p, struct bpft_key_tail *key)
+{
+	uint32_t end = p->captured < p->total ? p->captured : p->total, at = p->header, n;
+	const uint8_t *l4 = p->ip + at;
+
+	if (p->later_fragment)
+		return 0;
+	switch (p->proto) {
+	case P_TCP: case P_UDP: case P_DCCP: case P_SCTP: case P_UDPLITE:
+		if (at + 4 <= end) {
+			memcpy(key->sport, l4, 2);
+			memcpy(key->dport, l4 + 2, 2);
+		}
+	}
+	switch (p->proto) {
+	case P_TCP:
+		n = at + 12 < end ? (l4[12] >> 4) * 4u : 0;
+		return n < 20 ? 20 : n;
+	case P_DCCP:
+		n = at + 4 < end ? l4[4] * 4u : 0;
+		return n < 12 ? 12 : n;
+	case P_SCTP:
+		return 12;
+	case P_UDP: case P_UDPLITE: case P_ICMP: case P_ICMP6: case P_IGMP:
+		return 8;
+	default:
+		return 0;
+	}
+}
+
+/* A packet above the MTU is several that were merged: count it as on the wire, estimated (C2). */
+static void unmerge(struct bpft_flow *f, const struct packet *p, uint32_t l4, uint32_t link, uint32_t mtu)
+{
+	uint32_t headers = p->header + l4;
+
+	if ((p->proto != P_TCP && p->proto != P_UDP) || p->later_fragment || mtu <= headers)
+		return;
+	uint32_t segments = (f->data + (mtu - headers) - 1) / (mtu - headers);
+	if (segments < 2)
+		return;
+	f->packets = segments;
+	f->all += (segments - 1) * headers;
+	f->wire += (segments - 1) * (headers + link);
+}
+
+static uint8_t direction_by_mac(const struct bpft_decoder *dec, const struct bpft_frame *frame)
+{
+	if (frame->caplen < 12)
+		return BPFT_DIR_UNKNOWN;
+	return memcmp(frame->data + 6, dec->mac, 6) ? BPFT_DIR_RX : BPFT_DIR_TX;
+}
+
+static void skip(struct bpft_flow *f, int answer)
+{
+	f->version = 0;
+	f->skip = (uint8_t)(-1 - answer);
+}
+
+void bpft_decode(struct bpft_decoder *dec, const struct bpft_frame *frame, struct bpft_flow *f)
+{
+	struct bpft_cursor c = {.d = frame->data, .len = frame->caplen};
+
+	f->wirelen = f->wire = frame->wirelen;
+	f->dir = dec->have_mac ? direction_by_mac(dec, frame) : BPFT_DIR_UNKNOWN;
+	if (frame->linktype != dec->linktype) {
+		dec->linktype = frame->linktype;
+		dec->first = bpft_link_find(frame->linktype);
+	}
+	if (!dec->first) {
+		skip(f, SKIP(LINKTYPE));
+		return;
+	}
+	int answer = bpft_link_walk(dec->first, &c);
+	if (c.dir)
+		f->dir = c.dir;
+	if (answer < 0) {
+		skip(f, answer);
+		return;
+	}
+	if (c.at >= frame->caplen) {
+		skip(f, SKIP(SHORT_IP));
+		return;
+	}
+	struct packet p = {
+		.ip = frame->data + c.at, .captured = frame->caplen - c.at, .room = frame->wirelen - c.at,
+	};
+	if (p.ip[0] >> 4 != answer) {
+		skip(f, SKIP(BAD_VERSION));
+		return;
+	}
+	struct bpft_key_tail *key;
+	int bad;
+	if (answer == LAYER_IP4) {
+		key = &f->key.v4.tail;
+		bad = ip4(&p);
+		if (!bad) {
+			memcpy(f->key.v4.src, p.ip + 12, 4);
+			memcpy(f->key.v4.dst, p.ip + 16, 4);
+		}
+	} else {
+		key = &f->key.v6.tail;
+		bad = ip6(&p);
+		if (!bad) {
+			memcpy(f->key.v6.src, p.ip + 8, 16);
+			memcpy(f->key.v6.dst, p.ip + 24, 16);
+		}
+	}
+	if (bad) {
+		skip(f, bad);
+		return;
+	}
+	memset(key, 0, sizeof *key);
+	key->proto = p.proto;
+	key->flags = f->dir;
+	uint32_t payload = p.total - p.header, l4 = transport(&p, key);
+	f->version = (uint8_t)answer;
+	f->packets = 1;
+	f->all = p.total;
+	f->data = payload > l4 ? payload - l4 : 0;
+	if (dec->mtu && p.total > dec->mtu)
+		unmerge(f, &p, l4, c.at, dec->mtu);
+	if (dec->addresses_only) {
+		memset(key, 0, sizeof *key);
+		key->flags = f->dir | BPFT_NO_PORTS | BPFT_NO_PROTO;
+		f->data = payload;
+	}
+}

@@ -1,0 +1,79 @@
+/* table.h - keys and their sums: accounting, cap with fold, merge, sorted views.
+ *
+ * IPv4 and IPv6 lie apart.  Each half is an index of 8-byte slots (32-bit tag,
+ * 32-bit record number) over records that lie dense in chunks and never move
+ * when the table grows; only the index is made anew, from itself.
+ *
+ * Memory that cannot be had is no failure: the smallest flows are folded into
+ * "other", as at the cap (C7).  Not for use by two threads at once.
+ */
+#ifndef BPFT_TABLE_H
+#define BPFT_TABLE_H
+
+#include <stdbool.h>
+
+#include "flow.h"
+
+/* max_flows: records of both halves, "other" included; 0: no cap.  NULL: no memory. */
+struct bpft_table *bpft_table_new(uint64_t max_flows);
+void bpft_table_free(struct bpft_table *t);
+void bpft_table_set_cap(struct bpft_table *t, uint64_t max_flows);
+uint64_t bpft_table_cap(const struct bpft_table *t);
+uint64_t bpft_table_count(const struct bpft_table *t, int version); /* version 0: both */
+size_t bpft_table_memory(const struct bpft_table *t);               /* bytes allocated */
+struct bpft_counters *bpft_table_counters(struct bpft_table *t);
+
+/* Add decoded frames, skipped ones to their counters; hash need not be set. */
+void bpft_table_add_flows(struct bpft_table *t, struct bpft_flow *flows, unsigned n);
+/* Add src's records and counters. */
+void bpft_table_merge(struct bpft_table *t, const struct bpft_table *src);
+/* The sums under one key (struct bpft_key4 or bpft_key6), or NULL. */
+const struct bpft_sums *bpft_table_get(const struct bpft_table *t, int version, const void *key);
+void bpft_table_totals(const struct bpft_table *t, struct bpft_sums *sums);
+
+enum bpft_group {            /* what is left of a key when it is grouped */
+	BPFT_BY_RAW, BPFT_BY_KEY, BPFT_BY_SRC, BPFT_BY_DST, BPFT_BY_SELF, BPFT_BY_PAIR, BPFT_BY_PORT, BPFT_BY_PROTO,
+};
+/* Add n dense records under the reduced key; see _core.pyi add_records(). */
+void bpft_table_add_records(struct bpft_table *t, int version, const void *records, size_t n, enum bpft_group by);
+
+/* ---- view.c: a sorted order over one half ------------------------------ */
+
+enum bpft_sort { BPFT_SORT_KEY, BPFT_SORT_PACKETS, BPFT_SORT_ALL, BPFT_SORT_DATA };
+
+struct bpft_view {
+	const struct bpft_table *table; /* must not change while the view lives */
+	int version;
+	uint32_t *order;     /* record numbers; owned */
+	uint64_t count;      /* of order, and one more where has_other */
+	int has_other;       /* the last record is `other`, made of the table's and of what min_all left out */
+	union {
+		struct bpft_rec4 v4;
+		struct bpft_rec6 v6;
+	} other;
+};
+/* limit 0: all.  min_all (C8): smaller records go to `other`.  -1: no memory. */
+int bpft_view_make(struct bpft_view *v, const struct bpft_table *t, int version, enum bpft_sort sort,
+                   uint64_t limit, uint64_t min_all);
+void bpft_view_free(struct bpft_view *v);
+/* Copy up to n dense records from `start` on to out; returns how many. */
+size_t bpft_view_records(const struct bpft_view *v, uint64_t start, size_t n, void *out);
+
+/* ---- for view.c and table.c alone ----------------------------------------- */
+const void *bpft_table_record(const struct bpft_table *t, int version, uint32_t number);
+
+static inline size_t bpft_key_size(int version)
+{
+	return version == 4 ? sizeof(struct bpft_key4) : sizeof(struct bpft_key6);
+}
+static inline size_t bpft_rec_size(int version)
+{
+	return version == 4 ? sizeof(struct bpft_rec4) : sizeof(struct bpft_rec6);
+}
+/* The flags byte stands at the same distance from the key's end in both versions. */
+static inline uint8_t bpft_key_flags(const void *key, int version)
+{
+	return ((const uint8_t *)key)[bpft_key_size(version) - 3];
+}
+
+#endif
