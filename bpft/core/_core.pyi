@@ -174,6 +174,8 @@ class Capture:
     def run(self, table: Table, count: int = 0) -> str:
         """Capture until "stopped", "count" (count frames passed the filter) or "gone" (see error).
 
+        Counts into table, unless swap() has put one in before.
+
         Blocks without the interpreter lock, all signals blocked in the calling thread.
         stop() drains one timeout first.
         """
@@ -182,6 +184,7 @@ class Capture:
 
         merge: first add what was counted so far into table (which goes on); the returned table is then spent.
         settle: let what the kernel already holds arrive first (one timeout and a little).
+        Before the first run() there was none: table itself is returned.
         """
     def stop(self) -> None: ...
     def stats(self) -> tuple[int, int, int]:

@@ -266,8 +266,8 @@ static PyObject *capture_run(PyObject *object, PyObject *args)
 		return NULL;
 	}
 	self->running = true;
-	Py_XDECREF((PyObject *)self->table);
-	self->table = (struct py_table *)Py_NewRef(table);
+	if (!self->table)
+		self->table = (struct py_table *)Py_NewRef(table);
 	self->table->busy = true;
 	struct bpft_table *t = self->table->table;
 	Py_BEGIN_ALLOW_THREADS
@@ -289,10 +289,6 @@ static PyObject *capture_swap(PyObject *object, PyObject *args, PyObject *kwargs
 	if (!l || !PyArg_ParseTupleAndKeywords(args, kwargs, "O|pp:swap", names, &table, &merge, &settle)
 	    || !bpft_py_idle_table(table))
 		return NULL;
-	if (!self->table) {
-		PyErr_SetString(PyExc_RuntimeError, "run() has not been called yet");
-		return NULL;
-	}
 	struct py_table *in = (struct py_table *)Py_NewRef(table), *out;
 	in->busy = true;
 	Py_BEGIN_ALLOW_THREADS
@@ -300,8 +296,10 @@ static PyObject *capture_swap(PyObject *object, PyObject *args, PyObject *kwargs
 	Py_END_ALLOW_THREADS
 	out = self->table;
 	self->table = in;
-	out->busy = false;
 	in->busy = self->running;
+	if (!out)
+		return Py_NewRef(table);
+	out->busy = false;
 	return (PyObject *)out; /* the reference that self held */
 }
 

@@ -289,7 +289,8 @@ enum bpft_live_end bpft_live_run(struct bpft_live *l, struct bpft_table *table, 
 		return BPFT_LIVE_BUSY;
 	}
 	l->running = true;
-	l->meter.table = table;
+	if (!l->meter.table) /* a swap may have come first */
+		l->meter.table = table;
 	l->left = count;
 	pthread_mutex_unlock(&l->lock);
 

@@ -40,10 +40,11 @@ unsigned bpft_live_fds(const struct bpft_live *l, int fds[BPFT_LIVE_FDS]);
 
 enum bpft_live_end { BPFT_LIVE_STOPPED, BPFT_LIVE_COUNT, BPFT_LIVE_GONE, BPFT_LIVE_BUSY };
 
-/* Count into table, which is the capture's until it is swapped out or run returns.  count 0: no limit. */
+/* Count into table, or into the one that a swap has put in before; count 0: no limit.
+ * The table is the capture's until it is swapped out or run returns. */
 enum bpft_live_end bpft_live_run(struct bpft_live *l, struct bpft_table *table, uint64_t count);
 void bpft_live_stop(struct bpft_live *l);
-/* See _core.pyi swap(): returns the table that was counted into (NULL before the first run). */
+/* See _core.pyi swap(): returns the table that was counted into (NULL: there was none). */
 struct bpft_table *bpft_live_swap(struct bpft_live *l, struct bpft_table *table, bool merge, bool settle);
 void bpft_live_stats(struct bpft_live *l, struct bpft_live_stats *stats);
 const char *bpft_live_error(const struct bpft_live *l);
