@@ -1,0 +1,1 @@
+"""Open a source, run it, fill a table."""
