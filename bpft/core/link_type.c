@@ -112,11 +112,12 @@ static int sll(struct bpft_cursor *c)
 
 static int sll2(struct bpft_cursor *c)
 {
-	NEED(c, c->at, 11);
+	NEED(c, c->at, 10);
 	const uint8_t *p = c->d + c->at;
+	unsigned pkttype = bpft_has(c, c->at, 11) ? p[10] : 0;
 
 	c->at += 20;
-	return cooked(c, bpft_be16(p + 8), p[10], bpft_be16(p));
+	return cooked(c, bpft_be16(p + 8), pkttype, bpft_be16(p));
 }
 
 static int frelay(struct bpft_cursor *c)
