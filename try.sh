@@ -20,8 +20,8 @@ capture=
 [ -f "${1-}" ] && capture=$1
 sh scripts/prepare.sh run
 
-root=demo
-mkdir -p $root 2>/dev/null && [ -w $root ] || root=$(mktemp -d)
+root=${BPFT_ROOT:-demo}
+{ mkdir -p "$root" && [ -w "$root" ]; } 2>/dev/null || root=$(mktemp -d)
 
 report() {
 	log=$root/var/lib/bpft/trafd.$1

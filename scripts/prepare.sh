@@ -12,6 +12,13 @@ fail() {
 	exit 1
 }
 
+# quietly COMMAND...: keeps its words for .prepare.log, and shows the last of them where it fails.
+quietly() {
+	"$@" >.prepare.log 2>&1 && rm -f .prepare.log && return
+	tail -n 4 .prepare.log >&2
+	return 1
+}
+
 # need PACKAGES WHY COMMAND...: notes packages that are missing, that is when COMMAND fails.
 need() {
 	names=$1 why=$2
@@ -50,11 +57,8 @@ if [ -n "$packages" ]; then
 	say "installing with apt-get:$packages"
 	export DEBIAN_FRONTEND=noninteractive
 	# shellcheck disable=SC2086  # a list of words
-	if ! { apt-get -qq update && apt-get -qq install --yes --no-install-recommends $packages; } >.prepare.log 2>&1; then
-		tail -n 5 .prepare.log >&2
-		fail "apt-get could not install them (the lines above say why; all of it is in .prepare.log). It needs the network and the package lists: check both, then try again"
-	fi
-	rm -f .prepare.log
+	{ quietly apt-get -qq update && quietly apt-get -qq install --yes --no-install-recommends $packages; } ||
+		fail "apt-get could not install them; the lines above say why, and .prepare.log says it all. It needs the network: check that, then try again"
 fi
 
 stamp=.venv/prepared-$purpose
@@ -63,7 +67,7 @@ if [ ! -e "$stamp" ] || [ -n "$(find pyproject.toml setup.py bpft/core -newer "$
 	[ "$purpose" = check ] && extra='[dev]'
 	say "building bpft and its Python packages into .venv; the first time takes about a minute"
 	[ -x .venv/bin/python ] || "$python" -m venv .venv || fail "cannot make .venv here: is this directory writable?"
-	.venv/bin/python -m pip --disable-pip-version-check install -qq --editable ".$extra" ||
-		fail "pip could not build or fetch what is needed (the lines above say why). Packages come from the network: check that pip can reach its index, then try again"
-	touch "$stamp"
+	quietly .venv/bin/python -m pip --disable-pip-version-check install --quiet --editable ".$extra" ||
+		fail "pip could not build or fetch what is needed; the lines above say why, and .prepare.log says it all. Packages come over the network: check that, then try again"
+	touch .venv/prepared-run "$stamp"
 fi

@@ -100,7 +100,7 @@ def test_dropped_packets_are_told_to_the_last_one(daemon: Daemon, link: Link) ->
     """The daemon sleeps while more comes than the kernel's buffer holds: counted and dropped make what was sent."""
     daemon.start_foreground("-m", "0")
     daemon.kill(signal.SIGSTOP)
-    sent, dropped = 0, ""
+    sent = 0
     for burst in range(20):
         sent += link.spoofed(100_000, burst * 100_000)[0]
     daemon.kill(signal.SIGCONT)
@@ -109,7 +109,7 @@ def test_dropped_packets_are_told_to_the_last_one(daemon: Daemon, link: Link) ->
     daemon.stop()
     assert daemon.foreground and daemon.foreground.stderr
     messages = daemon.foreground.stderr.read()
-    dropped = "".join(re.findall(r"(\d+) packets? dropped", messages)[:1])
+    dropped = re.findall(r"([\d,]+) packets? of [\d,]+ dropped", messages)[-1].replace(",", "")
     counted = totals(daemon, daemon.log)[0]
     assert 0 < counted < sent
     assert counted + int(dropped) == sent

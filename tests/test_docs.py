@@ -1,0 +1,126 @@
+"""The documents say what the programs do: options, signals, exit codes, variables are in their pages, examples run."""
+
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bpft import errors
+from bpft.daemon.loop import SIGNALS
+
+PROJECT = Path(__file__).resolve().parents[1]
+PROGRAMS = sorted(tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"])
+SUBCOMMANDS = ["report"]
+#: The C library and the terminal read these, not we.
+FOREIGN_VARIABLES = {"LANG", "LC_ALL", "TZ", "COLUMNS", "LINES", "TERM"}
+BASH = shutil.which("bash")
+
+
+def page(name: str) -> str:
+    """The source of a manual page."""
+    found = list((PROJECT / "man").glob(f"{name}.[1-8]"))
+    assert len(found) == 1, f"{name} has no manual page"
+    return found[0].read_text()
+
+
+def script(name: str) -> list[str]:
+    installed = Path(sys.executable).with_name(name)
+    return [str(installed)] if installed.exists() else [sys.executable, str(PROJECT / "scripts" / name)]
+
+
+def options(*command: str) -> set[str]:
+    """The options that --help lists, but for itself."""
+    text = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True, cwd=PROJECT).stdout
+    columns = re.findall(r"^\s+(-\S.*?)(?:\s{2,}|$)", text, re.M)
+    return {option for column in columns for option in re.findall(r"(?<![\w-])--?[\w-]+", column)} - {"-h", "--help"}
+
+
+def described(source: str) -> set[str]:
+    """The options that have an item of their own in a page."""
+    items = re.findall(r"^\.It (Fl .*)", source.replace("Fl Fl ", "Fl -"), re.M)
+    return {f"-{word}" for item in items for word in re.findall(r"Fl (\S+)", item)} - {"-h", "--help"}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_program_has_its_page(name: str) -> None:
+    assert re.search(rf"^\.Nm {name}\b", page(name), re.M)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_option_of_a_program_is_described(name: str) -> None:
+    assert options(*script(name)) == described(page(name))
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_every_option_of_a_subcommand_is_described(name: str) -> None:
+    assert options(*script("bpft"), name) == described(page(f"bpft-{name}"))
+
+
+def test_every_signal_is_described() -> None:
+    for number in SIGNALS:
+        assert re.search(rf"^\.It .*{number.name}", page("trafd"), re.M), number.name
+
+
+@pytest.mark.parametrize("name", [*PROGRAMS, *(f"bpft-{name}" for name in SUBCOMMANDS)])
+def test_every_exit_code_is_described(name: str) -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.BpftError)]
+    section = page(name).partition(".Sh EXIT STATUS")[2].partition(".Sh ")[0]
+    for code in {0, *(kind.exit_code for kind in kinds)}:
+        assert re.search(rf"^\.It {code}$", section, re.M), code
+
+
+def test_every_environment_variable_is_described() -> None:
+    pages = "".join(path.read_text() for path in (PROJECT / "man").iterdir())
+    read = {
+        name
+        for path in (PROJECT / "bpft").rglob("*.py")
+        for name in re.findall(r"environ(?:\.get\(|\[)\s*[\"'](\w+)", path.read_text())
+    }
+    assert "BPFT_ROOT" in read
+    for name in read - FOREIGN_VARIABLES:
+        assert re.search(rf"^\.It Ev {name}$", pages, re.M), name
+
+
+def examples(document: str) -> list[tuple[str, str]]:
+    """The commands of the console blocks of a document, each with the output shown."""
+    blocks = re.findall(r"^```console\n(.*?)^```", (PROJECT / document).read_text(), re.M | re.S)
+    return [
+        (command, output)
+        for block in blocks
+        for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.M)
+    ]
+
+
+@pytest.mark.skipif(BASH is None, reason="the README's examples are run by bash")
+def test_the_examples_of_the_readme_are_real(tmp_path: Path) -> None:
+    (tmp_path / "tests").symlink_to(PROJECT / "tests")
+    shown = examples("README.md")
+    assert shown
+    functions = "".join(f'{name}() {{ {" ".join(script(name))} "$@"; }}\n' for name in PROGRAMS)
+    for command, output in shown:
+        result = subprocess.run(
+            [str(BASH), "-c", f"{functions}{command}"],
+            cwd=tmp_path,
+            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "TZ": "UTC", "LC_ALL": "C.UTF-8"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert (command, result.stdout) == (command, output)
+
+
+def test_the_sample_is_what_its_maker_makes() -> None:
+    made = runpy.run_path(str(PROJECT / "tests/captures/make_sample.py"))
+    assert made["sample"]() == made["SAMPLE"].read_bytes()
+
+
+@pytest.mark.parametrize("path", ["try.sh", "check.sh", ".ci/run", "scripts/prepare.sh", "rc.d/trafd"])
+def test_shell_scripts_are_executable_and_parse(path: str) -> None:
+    assert (PROJECT / path).stat().st_mode & 0o111
+    subprocess.run(["sh", "-n", PROJECT / path], check=True)
