@@ -1,4 +1,6 @@
 /* bind_capture.c - read_capture() and Capture for Python. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bind.h"
@@ -8,7 +10,13 @@
 
 /* ---- read_capture ---------------------------------------------------------------- */
 
-enum { FILTERS = 64, LOOK_UP = 1 << 16 /* frames between looks at pending signals */ };
+enum { LOOK_UP = 1 << 16 }; /* frames between looks at pending signals */
+
+struct link_filter {             /* a link type met, and the expression compiled for it */
+	int linktype;
+	struct bpf_program program;
+};
+
 
 struct source {                  /* a capture file being metered */
 	struct bpft_reader *reader;
@@ -16,10 +24,8 @@ struct source {                  /* a capture file being metered */
 	const char *expression;
 	bool optimize;
 	uint64_t frames, limit;  /* frames that passed the filter; limit 0: none */
-	unsigned ntypes;         /* link types met, each with its program */
-	int types[FILTERS];
-	struct bpf_program programs[FILTERS];
-	unsigned current;        /* of the frame before */
+	struct link_filter *links; /* owned */
+	unsigned nlinks, current;  /* current: of the frame before */
 	char filter_error[BPFT_ERROR];
 };
 
@@ -32,22 +38,24 @@ static bool interrupted(void)
 	return yes;
 }
 
-/* The entry of a link type, compiled when it is first met; false: the expression does not fit it. */
+/* Make the entry of a link type current, compiled when it is first met; false: the expression does not fit it. */
 static bool link_entry(struct source *s, int linktype)
 {
-	if (s->current < s->ntypes && s->types[s->current] == linktype)
+	if (s->current < s->nlinks && s->links[s->current].linktype == linktype)
 		return true;
-	for (s->current = 0; s->current < s->ntypes; s->current++)
-		if (s->types[s->current] == linktype)
+	for (s->current = 0; s->current < s->nlinks; s->current++)
+		if (s->links[s->current].linktype == linktype)
 			return true;
-	if (s->ntypes == FILTERS) {
-		snprintf(s->filter_error, sizeof s->filter_error, "more than %d link types in one capture", FILTERS);
+	struct link_filter *links = realloc(s->links, (s->nlinks + 1) * sizeof *links);
+	if (!links) {
+		snprintf(s->filter_error, sizeof s->filter_error, "no memory");
 		return false;
 	}
-	if (s->expression[0] && bpft_filter_compile(&s->programs[s->ntypes], s->expression, linktype,
+	s->links = links;
+	if (s->expression[0] && bpft_filter_compile(&links[s->nlinks].program, s->expression, linktype,
 	                                            BPFT_MAX_CAPLEN, s->optimize, s->filter_error))
 		return false;
-	s->types[s->ntypes++] = linktype;
+	links[s->nlinks++].linktype = linktype;
 	return true;
 }
 
@@ -62,7 +70,7 @@ static bool meter_source(struct source *s)
 		for (unsigned i = 0; i < n; i++) {
 			if (!link_entry(s, frames[i].linktype))
 				return false;
-			if (s->expression[0] && !bpf_filter(s->programs[s->current].bf_insns, frames[i].data,
+			if (s->expression[0] && !bpf_filter(s->links[s->current].program.bf_insns, frames[i].data,
 			                                    frames[i].wirelen, frames[i].caplen))
 				continue;
 			bpft_meter_frame(&s->meter, &frames[i]);
@@ -82,11 +90,12 @@ static bool meter_source(struct source *s)
 
 static PyObject *result(const struct source *s)
 {
-	const char *error = bpft_reader_error(s->reader);
-	PyObject *types = PyTuple_New(s->ntypes);
+	/* A batch is read ahead: where it breaks behind the last frame asked for is nobody's business. */
+	const char *error = s->limit && s->frames == s->limit ? NULL : bpft_reader_error(s->reader);
+	PyObject *types = PyTuple_New(s->nlinks);
 
-	for (unsigned i = 0; types && i < s->ntypes; i++) {
-		PyObject *type = PyLong_FromLong(s->types[i]);
+	for (unsigned i = 0; types && i < s->nlinks; i++) {
+		PyObject *type = PyLong_FromLong(s->links[i].linktype);
 		if (!type || PyTuple_SetItem(types, i, type)) {
 			Py_DECREF(types);
 			return NULL;
@@ -142,8 +151,9 @@ PyObject *bpft_py_read_capture(PyObject *self, PyObject *args, PyObject *kwargs)
 		else
 			answer = result(&s);
 	}
-	for (unsigned i = 0; s.expression[0] && i < s.ntypes; i++)
-		pcap_freecode(&s.programs[i]);
+	for (unsigned i = 0; s.expression[0] && i < s.nlinks; i++)
+		pcap_freecode(&s.links[i].program);
+	free(s.links);
 	bpft_reader_close(s.reader);
 	return answer;
 }
