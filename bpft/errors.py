@@ -55,9 +55,21 @@ class NotALog(BpftError):
     """{0}: {1}"""
 
 
+class BlockDamaged(BpftError):
+    """{0}: the block at byte {1} cannot be read: {2}"""
+
+
 class Held(BpftError):
     """{0} is held by another trafd (pid {1}); stop it first, or choose another -f EXT"""
 
 
 class NotRunning(BpftError):
     """{0}: no trafd runs here; start one with: trafstart {0}"""
+
+
+class AlreadyCounted(BpftError):
+    """{0} is already counted by another trafd (pid {1}); stop it first: trafstop {0}"""
+
+
+class NoInterface(BpftError):
+    """no interface to listen on: none has a route or is up; name one with -i"""

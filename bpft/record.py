@@ -38,6 +38,8 @@ class Counters:
     received: int = 0  #: the kernel's count, after the filter, drops included
     dropped: int = 0  #: by the kernel
     if_dropped: int = 0  #: by the interface
+    first_ns: int = 0  #: capture time of the first frame and the last; 0, 0: no frame yet
+    last_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -87,6 +89,7 @@ class Header:
     key_mode: str = "full"  #: "full" or "addresses" (-X)
     promiscuous: bool | None = None
     min_all: int = 0  #: the -m that was applied
+    replaces: list[bytes] = field(default_factory=list)  #: ids of the blocks that a compacted or repaired one stands for
     counters: Counters = field(default_factory=Counters)
     delta: InterfaceDelta | None = None
     software: str = ""

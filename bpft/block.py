@@ -1,0 +1,211 @@
+"""One block: a table written out with what it says about itself, and read back (bpft(5)).
+
+What is checked when: finding a block checks its magic, its header's checksum, that its sections follow one another up
+to the end section, that one's checksum and the length it gives.  ``Block.groups`` checks the checksum of each row group
+before anything of it is believed.  ``Block.verify`` checks every byte, by the content hash that is the block's id.
+"""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import blake2b
+from typing import Literal
+
+from bpft import core
+from bpft.blocklayout import CRC, END, END_BODY, FORMAT_VERSION, HEADER, IGNORABLE, MAGIC, ROWS, SECTION, START
+from bpft.compression import Compressor
+from bpft.errors import BlockDamaged
+from bpft.header import pack_header, parse_header
+from bpft.record import Header
+from bpft.rowgroup import GROUP_ROWS, Group, open_section, pack_group, pack_section
+from bpft.source import Source
+
+__all__ = ["END_SIZE", "MAGIC", "Block", "Group", "Refused", "find_end", "load_table", "read_block", "write_block"]
+
+ID_BYTES = 16
+#: Bytes of an end section, the last of every block.
+END_SIZE = SECTION.size + END_BODY.size + CRC.size
+_END_HEAD = SECTION.pack(END, END_BODY.size)
+_MAX_HEADER = 16 << 20
+_CHUNK = 1 << 20
+
+
+def write_block(header: Header, table: core.Table, *, previous: bytes = b"", min_all: int = 0) -> Iterator[bytes]:
+    """The bytes of one block, a piece a section: no more than a row group is in memory at a time.
+
+    previous: the id of the block before it in the log.  min_all: SEMANTICS C8.  The table must not change meanwhile.
+    The last piece is the end section, END_SIZE bytes; the block's id are the 16 before its checksum.
+    """
+    content = blake2b(digest_size=ID_BYTES)
+    length = rows = 0
+    start = START.pack(MAGIC, FORMAT_VERSION, b"") + pack_section(
+        HEADER, pack_header(replace(header, min_all=min_all), previous)
+    )
+    for piece, piece_rows in _pieces(start, table, min_all):
+        content.update(piece)
+        length += len(piece)
+        rows += piece_rows
+        yield piece
+    unhashed = _END_HEAD + END_BODY.pack(length + END_SIZE, rows, b"")[:-ID_BYTES]
+    content.update(unhashed)
+    end = unhashed + content.digest()
+    yield end + CRC.pack(zlib.crc32(end))
+
+
+def _pieces(start: bytes, table: core.Table, min_all: int) -> Iterator[tuple[bytes, int]]:
+    yield start, 0
+    compressor = Compressor()
+    version: Literal[4, 6]
+    for version in (4, 6):
+        view = table.view(version, sort="key", min_all=min_all)
+        for at in range(0, len(view), GROUP_ROWS):
+            for rows, other, columns in core.encode_columns(version, view.records(at, GROUP_ROWS)):
+                yield pack_group(compressor, rows, other, columns), rows
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block in a file: what it says about itself, and where its row groups lie."""
+
+    source: Source
+    offset: int
+    length: int
+    id: bytes  #: BLAKE2b-128 of all its bytes before the id
+    previous: bytes  #: id of the block before it in the log; empty: it was the first
+    header: Header
+    rows: int
+    sections: tuple[tuple[int, int], ...]  #: (offset, length) of each row group
+
+    def verify(self) -> None:
+        """Check every byte of it by its id.  Raises BlockDamaged."""
+        content = blake2b(digest_size=ID_BYTES)
+        at, end = self.offset, self.offset + self.length - ID_BYTES - CRC.size
+        while at < end and (data := self.source.read(at, min(_CHUNK, end - at))):
+            content.update(data)
+            at += len(data)
+        if at != end or content.digest() != self.id:
+            raise self.damaged("its bytes are not those that its id was made of")
+
+    def groups(self) -> Iterator[Group]:
+        """The row groups in order, each checked against its checksum.  Raises BlockDamaged."""
+        for offset, length in self.sections:
+            damaged = partial(self._group_damaged, offset)
+            try:
+                group = Group(self.source.read(offset, length), damaged)
+            except ValueError as error:
+                raise damaged(str(error)) from None
+            yield group
+
+    def _group_damaged(self, offset: int, reason: str) -> BlockDamaged:
+        return self.damaged(f"row group at byte {offset}: {reason}")
+
+    def damaged(self, reason: str) -> BlockDamaged:
+        return BlockDamaged(self.source.name, self.offset, reason)
+
+
+def load_table(block: Block, max_flows: int = 0) -> core.Table:
+    """The table that a block was written from: its records and counters.  Raises BlockDamaged."""
+    block.verify()
+    table = core.Table(max_flows)
+    for group in block.groups():
+        table.add_records(group.version, group.records())
+    counters = block.header.counters
+    table.set_counters(
+        {
+            "seen": counters.seen,
+            "counted": counters.counted,
+            "folded": counters.folded,
+            "first_ns": counters.first_ns,
+            "last_ns": counters.last_ns,
+            "skipped": dict.fromkeys(core.SKIP_REASONS, 0) | counters.skipped,
+            "dir": dict.fromkeys(("unknown", "rx", "tx"), (0, 0, 0, 0)) | counters.direction,
+        }
+    )
+    return table
+
+
+# ---- finding one ----
+
+
+class Refused(ValueError):
+    """A whole block that this version cannot make sense of, so that others are read and it is not.
+
+    args: (reason, length of the block)
+    """
+
+
+def read_block(source: Source, offset: int) -> Block:
+    """The block that begins at offset.
+
+    ValueError, saying why, where there is none or a damaged one; Refused for one that must not be read here.
+    """
+    size = source.size
+    header_at = offset + START.size
+    _check_start(source.read(offset, START.size))
+    kind, length = _section_at(source, header_at, size)
+    if kind != HEADER or length > _MAX_HEADER:
+        raise ValueError("its header is missing")
+    fields = open_section(source.read(header_at, length))
+    groups, refused = [], ""
+    at = header_at + length
+    while (found := _section_at(source, at, size))[0] != END:
+        kind, length = found
+        if kind == ROWS:
+            groups.append((at, length))
+        elif not kind & IGNORABLE:
+            refused = refused or f"written by a newer bpft: section type {kind} is not known here"
+        at += length
+    block_length, rows, block_id = _end_at(source, at)
+    if at + END_SIZE - offset != block_length:
+        raise ValueError("its parts do not make up its length")
+    try:
+        header, previous = parse_header(fields)
+    except ValueError as error:
+        refused = refused or str(error)
+    if refused:
+        raise Refused(refused, block_length)
+    return Block(source, offset, block_length, block_id, previous, header, rows, tuple(groups))
+
+
+def find_end(source: Source, end: int) -> int | None:
+    """Where the block begins whose end section ends at ``end``; None where no end section does."""
+    if end < END_SIZE:
+        return None
+    try:
+        length, _, _ = _end_at(source, end - END_SIZE)
+    except ValueError:
+        return None
+    return end - length if START.size + END_SIZE <= length <= end else None
+
+
+def _check_start(head: bytes) -> None:
+    if len(head) < START.size and MAGIC.startswith(head[: len(MAGIC)]):
+        raise ValueError("it ends within its first bytes")
+    if not head.startswith(MAGIC):
+        if head.startswith(MAGIC[:5]):
+            raise ValueError("its line ends were converted: it went through a transfer as text")
+        raise ValueError("no block begins here")
+    version = START.unpack(head)[1]
+    if version != FORMAT_VERSION:
+        raise ValueError(f"written by a newer bpft: block format {version} is not known here")
+
+
+def _section_at(source: Source, at: int, size: int) -> tuple[int, int]:
+    """(type, whole length) of the section at ``at``, which must end within the file."""
+    head = source.read(at, SECTION.size)
+    if len(head) == SECTION.size:
+        kind, body = SECTION.unpack(head)
+        length = SECTION.size + body + CRC.size
+        if at + length <= size:
+            return kind, length
+    raise ValueError("it is not whole")
+
+
+def _end_at(source: Source, at: int) -> tuple[int, int, bytes]:
+    """(block length, rows, id) from the end section at ``at``."""
+    section = source.read(at, END_SIZE)
+    if len(section) != END_SIZE or not section.startswith(_END_HEAD):
+        raise ValueError("its end is missing")
+    length, rows, block_id = END_BODY.unpack(open_section(section))
+    return length, rows, block_id

@@ -1,0 +1,124 @@
+"""Every intact block of a file, past any damage; streaming, and nothing believed that was not checked."""
+
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bpft.block import MAGIC, Block, Refused, find_end, read_block
+from bpft.errors import BlockDamaged
+from bpft.source import Source
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Bytes that hold no block that can be read here, and why."""
+
+    offset: int
+    length: int
+    reason: str
+
+
+def sniff(data: bytes) -> bool:
+    """Whether a file that begins with data is a log or dump, be it a damaged one."""
+    return data.startswith(MAGIC[:5])
+
+
+def is_log(path: str | os.PathLike[str]) -> bool:
+    """Whether a regular file holds a block anywhere (SEMANTICS R1).  Raises CannotRead."""
+    source = Source(path)
+    if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+        return False
+    return sniff(source.read(0, len(MAGIC))) or any(isinstance(found, Block) for found in _scan(source, 0, False))
+
+
+def scan(path: str | os.PathLike[str], check: bool = True) -> Iterator[Block | Damage]:
+    """Every intact block of a file, before, between and after what is damaged or must not be read here.
+
+    check: verify every byte of each block by its id.  Else only what bpft.block says is checked when a block is found,
+    which touches no row group; Block.verify() is then left to whoever believes its records.  A block that is being
+    appended meanwhile is not there yet, and is no damage.  Raises CannotRead.
+    """
+    source = Source(path)
+    for found in _scan(source, 0, check):
+        if isinstance(found, Damage) and found.offset + found.length >= source.size:
+            if not _being_appended(source):  # it may have been, a moment ago
+                yield from _scan(source, found.offset, check)
+            return
+        yield found
+
+
+def _scan(source: Source, offset: int, check: bool) -> Iterator[Block | Damage]:
+    damaged_from, reason = offset, ""
+    while offset < (size := source.size):
+        try:
+            block = read_block(source, offset)
+            if check:
+                block.verify()
+        except Refused as error:
+            if offset > damaged_from:
+                yield Damage(damaged_from, offset - damaged_from, reason)
+            yield Damage(offset, error.args[1], error.args[0])
+            offset += error.args[1]
+            damaged_from = offset
+        except (ValueError, BlockDamaged) as error:
+            if source.size != size:  # somebody appended, or cut back: look again
+                continue
+            if offset == damaged_from:
+                reason = str(error.args[-1])
+            offset = _next_magic(source, offset + 1)
+        else:
+            if offset > damaged_from:
+                yield Damage(damaged_from, offset - damaged_from, reason)
+            yield block
+            offset += block.length
+            damaged_from = offset
+    if offset > damaged_from:
+        yield Damage(damaged_from, offset - damaged_from, reason)
+
+
+def _next_magic(source: Source, offset: int) -> int:
+    """Where the next magic begins, or the end of the file."""
+    tail = b""
+    while data := source.read(offset, _CHUNK):
+        found = (tail + data).find(MAGIC)
+        if found >= 0:
+            return offset - len(tail) + found
+        tail = (tail + data)[-len(MAGIC) + 1 :]
+        offset += len(data)
+    return offset
+
+
+def _being_appended(source: Source) -> bool:
+    """Whether a writer holds the file: what its last bytes lack is on its way."""
+    try:
+        fcntl.flock(source.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(source.fileno(), fcntl.LOCK_UN)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def last_block(source: Source) -> tuple[Block | None, Damage | None]:
+    """The last intact block, verified, and what lies behind it."""
+    start = find_end(source, source.size)
+    if start is not None:
+        try:
+            block = read_block(source, start)
+            block.verify()
+        except (ValueError, BlockDamaged):
+            pass
+        else:
+            return block, None
+    last, damage = None, None
+    for found in _scan(source, 0, True):
+        if isinstance(found, Block):
+            last, damage = found, None
+        else:
+            damage = found
+    return last, damage

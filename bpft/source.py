@@ -1,0 +1,42 @@
+"""A file open for reading at any place, by however many readers."""
+
+import os
+
+from bpft.errors import CannotRead
+
+
+class Source:
+    """A file open for reading at any place; it is closed with the last block that leans on it."""
+
+    def __init__(self, path: str | os.PathLike[str], fd: int | None = None) -> None:
+        """fd: a descriptor of the file that is open already, and stays the caller's.  Raises CannotRead."""
+        self.name = os.fspath(path)
+        self._fd = -1
+        try:
+            # Without O_NONBLOCK opening a pipe by mistake would wait for somebody to write to it.
+            self._fd = os.open(self.name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK) if fd is None else os.dup(fd)
+        except OSError as error:
+            raise CannotRead(self.name, error.strerror) from None
+
+    def __del__(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+
+    def fileno(self) -> int:
+        return self._fd
+
+    @property
+    def size(self) -> int:
+        return os.fstat(self._fd).st_size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Up to length bytes, fewer only at the end of the file.  Raises CannotRead."""
+        pieces = []
+        try:
+            while length > 0 and (piece := os.pread(self._fd, length, offset)):
+                pieces.append(piece)
+                offset += len(piece)
+                length -= len(piece)
+        except OSError as error:
+            raise CannotRead(self.name, error.strerror) from None
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
