@@ -47,7 +47,7 @@ class Table:
         """Records held, "other" included."""
     @property
     def memory(self) -> int:
-        """Bytes allocated."""
+        """Bytes in use."""
     def counters(self) -> dict[str, object]:
         """``seen counted folded first_ns last_ns`` as int, ``skipped`` {reason: n} with every
         reason, ``dir`` {"unknown"|"rx"|"tx": (frames, bytes, wire_frames, wire_bytes)}."""

@@ -341,7 +341,7 @@ static PyMethodDef table_methods[] = {
 };
 
 static PyGetSetDef table_getset[] = {
-	{"memory", table_get_memory, NULL, "bytes allocated", NULL},
+	{"memory", table_get_memory, NULL, "bytes in use", NULL},
 	{"max_flows", table_get_max_flows, table_set_max_flows, "the cap in records; 0: none (C7)", NULL},
 	{NULL, NULL, NULL, NULL, NULL},
 };

@@ -3,14 +3,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pages.h"
 #include "table.h"
 
 enum {
 	BATCH = 32,               /* keys in flight: enough to hide a cache miss */
-	CHUNK_BITS = 16,          /* records a chunk: 2.5 MB (IPv4), 4 MB (IPv6), touched as they fill */
+	CHUNK_BITS = 18,          /* records a chunk: 10 MB (IPv4), 16 MB (IPv6), touched as they fill */
 	CHUNK = 1 << CHUNK_BITS,
 	FIRST_BITS = 10,          /* slots of a new index */
 	MAX_BITS = 31,
+	SMALL = 2 << 20,          /* bytes of the first chunk that stay on small pages */
 };
 
 struct half {
@@ -96,6 +98,11 @@ static void index_put(struct half *h, uint64_t slot)
 	h->index[at] = slot;
 }
 
+static void index_free(struct half *h)
+{
+	bpft_pages_free(h->index, sizeof *h->index << h->bits);
+}
+
 static bool index_grow(struct half *h)
 {
 	struct half bigger = *h;
@@ -103,14 +110,14 @@ static bool index_grow(struct half *h)
 	bigger.bits = h->index ? h->bits + 1 : FIRST_BITS;
 	if (bigger.bits > MAX_BITS)
 		return false;
-	bigger.index = calloc((size_t)1 << bigger.bits, sizeof *bigger.index);
+	bigger.index = bpft_pages_new(sizeof *bigger.index << bigger.bits, 0);
 	if (!bigger.index)
 		return false;
 	if (h->index)
 		for (uint64_t i = 0; i < (uint64_t)1 << h->bits; i++)
 			if (h->index[i])
 				index_put(&bigger, h->index[i]);
-	free(h->index);
+	index_free(h);
 	*h = bigger;
 	return true;
 }
@@ -126,7 +133,7 @@ static bool make_room(struct half *h, const size_t key_size)
 		if (!chunk)
 			return false;
 		h->chunk = chunk;
-		h->chunk[h->chunks] = malloc(CHUNK * rec_size(key_size));
+		h->chunk[h->chunks] = bpft_pages_new(CHUNK * rec_size(key_size), h->chunks ? 0 : SMALL);
 		if (!h->chunk[h->chunks])
 			return false;
 		h->chunks++;
@@ -161,12 +168,12 @@ ALWAYS_INLINE uint8_t *insert(struct half *h, const void *key, uint64_t hashed, 
 	return rec;
 }
 
-static void half_free(struct half *h)
+static void half_free(struct half *h, const size_t key_size)
 {
 	for (uint32_t i = 0; i < h->chunks; i++)
-		free(h->chunk[i]);
+		bpft_pages_free(h->chunk[i], CHUNK * rec_size(key_size));
 	free(h->chunk);
-	free(h->index);
+	index_free(h);
 	memset(h, 0, sizeof *h);
 }
 
@@ -221,7 +228,7 @@ static void compact(struct half *h, unsigned edge, uint64_t *quota, struct bpft_
 	h->count = kept;
 	h->other = other;
 	while (h->chunks > 1 && (h->chunks - 1) << CHUNK_BITS >= kept)
-		free(h->chunk[--h->chunks]);
+		bpft_pages_free(h->chunk[--h->chunks], CHUNK * rec_size(key_size));
 }
 
 static struct bpft_sums *other_of(struct half *h, const size_t key_size)
@@ -505,8 +512,8 @@ void bpft_table_free(struct bpft_table *t)
 {
 	if (!t)
 		return;
-	half_free(&t->half[0]);
-	half_free(&t->half[1]);
+	half_free(&t->half[0], K4);
+	half_free(&t->half[1], K6);
 	free(t);
 }
 
@@ -525,7 +532,7 @@ size_t bpft_table_memory(const struct bpft_table *t)
 
 	for (int v = 0; v < 2; v++) {
 		const struct half *h = &t->half[v];
-		bytes += h->chunks * (sizeof *h->chunk + CHUNK * bpft_rec_size(v ? 6 : 4));
+		bytes += h->chunks * sizeof *h->chunk + h->count * bpft_rec_size(v ? 6 : 4);
 		if (h->index)
 			bytes += sizeof *h->index << h->bits;
 	}

@@ -20,7 +20,7 @@ void bpft_table_free(struct bpft_table *t);
 void bpft_table_set_cap(struct bpft_table *t, uint64_t max_flows);
 uint64_t bpft_table_cap(const struct bpft_table *t);
 uint64_t bpft_table_count(const struct bpft_table *t, int version); /* version 0: both */
-size_t bpft_table_memory(const struct bpft_table *t);               /* bytes allocated */
+size_t bpft_table_memory(const struct bpft_table *t);               /* bytes in use; chunks are touched as they fill */
 struct bpft_counters *bpft_table_counters(struct bpft_table *t);
 
 /* Add decoded frames, skipped ones to their counters; hash need not be set. */
