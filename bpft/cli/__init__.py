@@ -1,0 +1,1 @@
+"""The command line: parse, call one function, print.  Nothing is imported here, so that each command starts fast."""

@@ -1,0 +1,140 @@
+"""Does it add up?  What became of every frame, and what the interface itself counted (SEMANTICS C3, C4)."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from bpft.record import CountingMode, Header
+from bpft.report import units
+from bpft.report.period import SECOND
+from bpft.report.units import Units
+
+_COUNTING: dict[CountingMode, str] = {
+    "as-captured": "as captured",
+    "wire-estimated": "as on the wire (estimated)",
+    "wire-exact": "as on the wire",
+}
+_TOLERANCE = SECOND  # counters are read a moment before and after the table is cut
+
+
+@dataclass(slots=True)
+class Account:
+    """One interface: bytes accounted against bytes it says it moved, over the blocks that can be compared."""
+
+    interface: str
+    blocks: int = 0
+    compared: int = 0
+    accounted: int = 0  #: frame bytes, as tapped (virtual) or as on the wire (hardware)
+    moved: int = 0  #: the interface's own rx + tx (loopback: rx)
+    dropped: int = 0  #: packets, by the kernel
+    if_dropped: int = 0  #: packets, by the interface
+    resets: int = 0  #: of the interface's counters
+    reasons: Counter[str] = field(default_factory=Counter)  #: why blocks cannot be compared
+
+    def add(self, header: Header) -> None:
+        """Account for one block of a live interface."""
+        counters, delta = header.counters, header.delta
+        self.blocks += 1
+        self.dropped += counters.dropped
+        self.if_dropped += counters.if_dropped
+        reason = _incomparable(header)
+        if reason or delta is None:
+            self.reasons[reason] += 1
+            return
+        self.compared += 1
+        self.resets += delta.resets
+        self.moved += delta.rx_bytes + (0 if header.loopback else delta.tx_bytes)
+        place = 3 if header.hardware else 1
+        self.accounted += sum(figures[place] for figures in counters.direction.values())
+
+    def lines(self, show: Units) -> list[str]:
+        """For people."""
+        lost = f"{units.count(self.dropped, show) if self.dropped else 'no'} {_packets(self.dropped)} by the kernel"
+        if self.if_dropped:
+            lost += f", {units.count(self.if_dropped, show)} by the interface"
+        why = "; ".join(
+            reason + (f" ({times} of {self.blocks} blocks)" if self.blocks > 1 else "")
+            for reason, times in self.reasons.items()
+        )
+        if not self.compared:
+            return [f"{self.interface}: not comparable: {why}; {lost}"]
+        told = (
+            f"accounted {units.share(self.accounted, self.moved)} of {self.interface}'s {units.size(self.moved, show)}"
+        )
+        lines = [f"{told}; {lost}"]
+        if why:
+            lines.append(
+                f"{self.interface}: {self.compared} of {self.blocks} blocks compared, the others are not: {why}"
+            )
+        if self.resets:
+            lines.append(f"{self.interface}: its counters were reset {self.resets} times meanwhile")
+        return lines
+
+
+@dataclass(slots=True)
+class Completeness:
+    """Of all blocks and captures of one report."""
+
+    accounts: dict[str, Account] = field(default_factory=dict)
+    captures: int = 0
+    seen: int = 0
+    counted: int = 0
+    packets: int = 0  #: in all records that were read
+    skipped: Counter[str] = field(default_factory=Counter)
+    folded: int = 0  #: records the cap folded into "other"
+    counting: list[CountingMode] = field(default_factory=list)  #: C2, in order of appearance
+
+    def add(self, header: Header) -> None:
+        """Account for one block or capture."""
+        counters = header.counters
+        self.seen += counters.seen
+        self.counted += counters.counted
+        self.skipped.update({reason: n for reason, n in counters.skipped.items() if n})
+        self.folded += counters.folded
+        if header.counting not in self.counting:
+            self.counting.append(header.counting)
+        if header.source == "file":
+            self.captures += 1
+        else:
+            self.accounts.setdefault(header.interface, Account(header.interface)).add(header)
+
+    @property
+    def adds_up(self) -> bool:
+        """The sum rule: frames seen = counted + skipped; counted as captured, each is one packet of a record."""
+        each_is_one = self.counting == ["as-captured"]
+        return self.seen == self.counted + self.skipped.total() and (not each_is_one or self.counted == self.packets)
+
+    def lines(self, show: Units = "si") -> list[str]:
+        """For people, most important first."""
+        lines = [line for account in self.accounts.values() for line in account.lines(show)]
+        skipped, how = self.skipped.total(), " and ".join(_COUNTING[mode] for mode in self.counting)
+        frames = f"{units.grouped(self.seen)} frame{'' if self.seen == 1 else 's'}"
+        if skipped or not self.adds_up:
+            reasons = ", ".join(f"{reason} {units.grouped(n)}" for reason, n in self.skipped.most_common())
+            frames += f", {units.grouped(self.counted)} counted {how}, {units.grouped(skipped)} skipped: {reasons}"
+        else:
+            frames += f", all counted {how}"
+        if not self.adds_up:
+            lines.insert(0, f"DOES NOT ADD UP: the records hold {units.grouped(self.packets)} packets of {frames}")
+        if not self.accounts:
+            frames = ("capture file: " if self.captures == 1 else f"{self.captures} capture files: ") + frames
+        return [*lines, frames]
+
+
+def _incomparable(header: Header) -> str:
+    """Why a block cannot be compared with its interface's counters (C4), or nothing."""
+    delta, interval = header.delta, header.end_ns - header.begin_ns
+    if header.interface == "any":
+        return "any has no counters of its own"
+    if header.filter:
+        return f"only frames of the filter '{header.filter}' were counted"
+    if header.gaps:
+        return f"not watched for {units.span(sum(end - begin for begin, end in header.gaps))} of it"
+    if delta is None:
+        return "the interface's own counters were not recorded"
+    if delta.covered_ns + _TOLERANCE < interval:
+        return f"the interface's own counters cover {units.span(delta.covered_ns)} of {units.span(interval)}"
+    return ""
+
+
+def _packets(n: int) -> str:
+    return "packets dropped" if n > 1 else "packet dropped"

@@ -1,0 +1,212 @@
+"""What a report reads: logs, dumps and captures, recognised by content (SEMANTICS R1, E7)."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bpft import logfile
+from bpft.block import Block
+from bpft.core import Table
+from bpft.errors import BpftError, CannotRead, NotACapture
+from bpft.logfile import Damage
+from bpft.meter.capture import meter_file
+from bpft.meter.result import FileResult
+from bpft.paths import Paths
+from bpft.record import Counters, Header
+from bpft.report.group import VERSIONS, chunks
+
+if TYPE_CHECKING:
+    from bpft.core import Version
+
+_START = 4096  # bytes that tell what a file is
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+class NothingRecorded(BpftError):
+    """nothing is recorded in {0} yet; start recording with: trafstart"""
+
+
+class Piece(NamedTuple):
+    """Dense records of one IP version, sorted by key, and what their keys hold."""
+
+    version: Version
+    records: bytes
+    has_ports: bool = True
+    has_proto: bool = True
+    other: bool = False  #: the remainder alone
+
+
+@dataclass(slots=True)
+class Part:
+    """One block, or one capture that was metered."""
+
+    origin: str  #: the file, as it was named
+    header: Header
+    content: Block | Table
+
+    def verify(self) -> None:
+        """Check a block's bytes, before anything of it is counted.  Raises BlockDamaged."""
+        if isinstance(self.content, Block):
+            self.content.verify()
+
+    def pieces(self) -> Iterator[Piece]:
+        """Its records.  Raises BlockDamaged."""
+        if isinstance(self.content, Table):
+            for version in VERSIONS:
+                for records in chunks(self.content, version):
+                    yield Piece(version, records)
+            return
+        for group in self.content.groups():
+            yield Piece(group.version, group.records(), group.has_ports, group.has_proto, group.other)
+
+
+@dataclass(slots=True)
+class Sources:
+    """Everything that is to be read; troubles: what could not be, a line each."""
+
+    troubles: list[str] = field(default_factory=list)
+    _blocks: list[Part] = field(default_factory=list)
+    _captures: list[str] = field(default_factory=list)
+
+    def add(self, name: str) -> None:
+        """Look what a file holds, "-" being standard input; raises BpftError where it can be no source at all."""
+        if name == "-" or not _is_regular(name):
+            self._captures.append(name)
+        elif logfile.sniff(_start(name)):
+            self._add_blocks(name)
+        else:
+            self._add_other(name)
+
+    def add_recorded(self, paths: Paths) -> None:
+        """All that trafd keeps.  Dumps first: what a save takes from a dump meanwhile is then found in the log."""
+        for directory in (paths.dumps, paths.logs):
+            try:
+                for path in sorted(directory.glob("trafd.*")):
+                    if path.is_file() and path.stat().st_size and path.suffix != ".damaged":
+                        self._add_log(str(path))
+            except OSError as error:
+                raise CannotRead(error.filename or directory, _reason(error)) from error
+        if not self._blocks:
+            raise NothingRecorded(paths.logs)
+
+    def parts(self) -> Iterator[Part]:
+        """Blocks, each epoch once (E7: the later one is a superset), then captures, metered one after the other."""
+        latest: dict[bytes, Part] = {}
+        for part in self._blocks:
+            epoch = part.header.epoch
+            if epoch not in latest or _age(part.header) > _age(latest[epoch].header):
+                latest[epoch] = part
+        for part in self._blocks:
+            if not part.header.epoch or latest[part.header.epoch] is part:
+                yield part
+        for name in self._captures:
+            yield self._metered(name)
+
+    def _add_blocks(self, name: str) -> int:
+        """Every intact block of a file; returns how many."""
+        before = len(self._blocks)
+        for found in logfile.scan(name, check=False):
+            if isinstance(found, Damage):
+                self.troubles.append(
+                    f"{name}: {found.length} bytes at byte {found.offset} are left out: {found.reason}"
+                )
+            else:
+                self._blocks.append(Part(name, found.header, found))
+        return len(self._blocks) - before
+
+    def _add_log(self, name: str) -> None:
+        """A file where logs lie; that it is none is no reason to be silent about the others."""
+        if not self._add_blocks(name):
+            self.troubles.append(f"{name}: {_what_else(name)}")
+
+    def _add_other(self, name: str) -> None:
+        """A capture, or a log whose start is damaged."""
+        try:
+            meter_file(name, Table(), count=1)
+        except NotACapture as error:
+            troubles = len(self.troubles)
+            if not self._add_blocks(name):
+                del self.troubles[troubles:]
+                raise NotACapture(name, _what_else(name)) from error
+        else:
+            self._captures.append(name)
+
+    def _metered(self, name: str) -> Part:
+        table = Table()
+        try:
+            result = meter_file(name, table)
+        except NotACapture as error:
+            raise NotACapture(_shown(name), error.args[1]) from error
+        if result.error:
+            self.troubles.append(f"{_shown(name)}: {result.error}; counted up to there")
+        return Part(_shown(name), _capture_header(name, table, result), table)
+
+
+def _capture_header(name: str, table: Table, result: FileResult) -> Header:
+    """What a block would say about itself had this capture been saved."""
+    figures: dict[str, Any] = table.counters()
+    return Header(
+        begin_ns=figures["first_ns"],
+        end_ns=figures["last_ns"],
+        source="file",
+        source_name=_shown(name),
+        engine="file",
+        snaplen=result.snaplen,
+        counters=Counters(
+            seen=figures["seen"],
+            counted=figures["counted"],
+            skipped=figures["skipped"],
+            direction=figures["dir"],
+            folded=figures["folded"],
+        ),
+    )
+
+
+def _age(header: Header) -> tuple[int, bool]:
+    """What tells the later of two blocks of one epoch: the end, then save over dump."""
+    return header.end_ns, header.role == "save"
+
+
+def _is_regular(name: str) -> bool:
+    try:
+        mode = Path(name).stat().st_mode
+    except OSError as error:
+        raise CannotRead(name, _reason(error)) from error
+    if stat.S_ISDIR(mode):
+        raise CannotRead(name, "is a directory; name the files in it")
+    return stat.S_ISREG(mode)
+
+
+def _start(name: str) -> bytes:
+    try:
+        with Path(name).open("rb") as file:
+            start = file.read(_START)
+    except OSError as error:
+        raise CannotRead(name, _reason(error)) from error
+    return start
+
+
+def _what_else(name: str) -> str:
+    """What a file is that is neither a log nor a capture, and what to do."""
+    start = _start(name)
+    for magic, packer in _COMPRESSED.items():
+        if start.startswith(magic):
+            return f"is compressed; read it with: {packer} -dc {name} | bpft report -"
+    if not start:
+        return "is empty"
+    text = ", but text" if all(byte > 31 or byte in b"\t\n\r\f\x1b" for byte in start) else ""
+    return f"is neither a log of trafd nor a capture (pcap, pcapng){text}"
+
+
+def _reason(error: OSError) -> str:
+    """What the system says, with what helps against it."""
+    reason = (error.strerror or str(error)).lower()
+    return f"{reason}; run as root or as the owner" if isinstance(error, PermissionError) else reason
+
+
+def _shown(name: str) -> str:
+    return "standard input" if name == "-" else name
