@@ -89,10 +89,12 @@ static int ipnet(struct bpft_cursor *c)
 	return family(c, af);
 }
 
-/* Linux cooked: ARPHRD type, packet type and protocol; packet type 4 is outgoing (C5). */
-static int cooked(struct bpft_cursor *c, uint16_t arphrd, unsigned pkttype, uint16_t protocol)
+/* Packet type 4 of Linux cooked headers is outgoing (C5). */
+static uint8_t cooked_dir(unsigned pkttype) { return pkttype == 4 ? BPFT_DIR_TX : BPFT_DIR_RX; }
+
+/* Linux cooked: ARPHRD type and protocol. */
+static int cooked(struct bpft_cursor *c, uint16_t arphrd, uint16_t protocol)
 {
-	c->dir = pkttype == 4 ? BPFT_DIR_TX : BPFT_DIR_RX;
 	if (arphrd == 824) /* netlink: the protocol is no ethertype */
 		return SKIP(NON_IP);
 	if (protocol == 4)
@@ -107,17 +109,19 @@ static int sll(struct bpft_cursor *c)
 	const uint8_t *p = c->d + c->at;
 
 	c->at += 16;
-	return cooked(c, bpft_be16(p + 2), bpft_be16(p), bpft_be16(p + 14));
+	c->dir = cooked_dir(bpft_be16(p));
+	return cooked(c, bpft_be16(p + 2), bpft_be16(p + 14));
 }
 
 static int sll2(struct bpft_cursor *c)
 {
 	NEED(c, c->at, 10);
 	const uint8_t *p = c->d + c->at;
-	unsigned pkttype = bpft_has(c, c->at, 11) ? p[10] : 0;
 
+	if (bpft_has(c, c->at, 11))
+		c->dir = cooked_dir(p[10]);
 	c->at += 20;
-	return cooked(c, bpft_be16(p + 8), pkttype, bpft_be16(p));
+	return cooked(c, bpft_be16(p + 8), bpft_be16(p));
 }
 
 static int frelay(struct bpft_cursor *c)
