@@ -25,6 +25,7 @@ __all__ = [
     "installation_id",
     "interface_info",
     "interface_names",
+    "interfaces",
     "machine_memory",
     "utc_ns",
     "zone_name",

@@ -1,0 +1,187 @@
+"""trafdump, trafsave, trafstop, trafstart: ask the daemons, say per interface what happened (P2).
+
+Without options nothing is imported that a message and a socket do not need; options go to click.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bpft.control_client import NoAnswer, ask
+from bpft.errors import BpftError, NotRunning
+from bpft.paths import Paths, check_name, environment_root, paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DOCS = {
+    "trafdump": "Have each trafd write its table to its dump, and go on.",
+    "trafsave": "Have each trafd append its table to its log, and begin anew.",
+    "trafstop": "Have each trafd dump its table and stop; trafstart goes on with it.",
+    "trafstart": "Start trafd -r on each interface that has none yet.",
+}
+_START_WITHIN_S = 5.0  # a trafd that another trafstart has just started answers by then
+
+
+def trafdump() -> int:
+    """The console command trafdump; the exit code: 0 all done, 1 any failed, 127 usage."""
+    return _command("trafdump", lambda root, interface: _ask(root, interface, "dump"))
+
+
+def trafsave() -> int:
+    """The console command trafsave."""
+    return _command("trafsave", lambda root, interface: _ask(root, interface, "save"))
+
+
+def trafstop() -> int:
+    """The console command trafstop."""
+    return _command("trafstop", lambda root, interface: "stopped; " + _ask(root, interface, "stop"))
+
+
+def trafstart() -> int:
+    """The console command trafstart."""
+    return _command("trafstart", _start)
+
+
+def _command(program: str, act: "Callable[[str, str], str]") -> int:
+    words, root = sys.argv[1:], ""
+    try:
+        if any(word.startswith("-") for word in words):
+            parsed = _parse(program, words)
+            if isinstance(parsed, int):
+                return parsed
+            words, root = parsed
+        root = str(Path(root or environment_root() or "/").absolute())
+        interfaces = _interfaces(program, root, words)
+        failed = [interface for interface in interfaces if not _done(act, root, interface)]
+        sys.stdout.flush()
+    except BpftError as why:
+        sys.stderr.write(f"{program}: {why}\n")
+        return why.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    if not interfaces:
+        sys.stderr.write(f"{program}: no trafd is running\n")
+    return 1 if failed else 0
+
+
+def _done(act: "Callable[[str, str], str]", root: str, interface: str) -> bool:
+    """Do it, and say what happened."""
+    try:
+        print(f"{interface}: {act(root, interface)}", flush=True)
+    except BpftError as why:
+        text = str(why)
+        sys.stderr.write(f"{text}\n" if text.startswith(f"{interface}: ") else f"{interface}: {text}\n")
+        return False
+    return True
+
+
+class Refused(BpftError):
+    """{0}"""
+
+
+def _ask(root: str, interface: str, command: str) -> str:
+    answer = ask(paths(root).socket(interface), interface, command)
+    if not answer.get("ok"):
+        raise Refused(str(answer.get("message")))
+    return str(answer.get("message"))
+
+
+def _interfaces(program: str, root: str, words: list[str]) -> list[str]:
+    """The interfaces meant: those named, each once, or All of them.  Raises BadName."""
+    if words and words != ["All"]:
+        return list(dict.fromkeys(check_name("interface", word) for word in words))
+    if program == "trafstart":
+        from bpft.errors import NoInterface
+        from bpft.meter import interfaces
+
+        default = interfaces.default()
+        if not default:
+            raise NoInterface
+        return [default]
+    return _live(paths(root))
+
+
+def _live(where: Paths) -> list[str]:
+    """The interfaces whose trafd takes connections: every socket of the run directory that is not a leftover."""
+    try:
+        names = sorted(os.listdir(where.run))  # noqa: PTH208 - names are what is wanted
+    except OSError:
+        return []
+    found = [name[6:-5] for name in names if name.startswith("trafd.") and name.endswith(".sock")]
+    return [interface for interface in found if _connects(where, interface)]
+
+
+def _connects(where: Paths, interface: str) -> bool:
+    import socket
+
+    from bpft.control_client import SocketAddress
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, SocketAddress(where.socket(interface)) as address:
+        try:
+            probe.connect(address)
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except OSError:
+            return True  # It is there; asking it will tell what is wrong.
+    return True
+
+
+def _start(root: str, interface: str) -> str:
+    """Run trafd -r; one that counts already, or that somebody else has just started, is as good."""
+    import subprocess
+    import time
+
+    if running := _running(root, interface):
+        return running
+    command = [*_trafd(), "--root", root, "-r", "-i", interface]
+    started = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    complaint = started.stderr.strip().removeprefix("trafd: ")
+    if started.returncode == 0:
+        if complaint:
+            sys.stderr.write(f"{interface}: {complaint}\n")
+        return _running(root, interface, "started") or "started"
+    deadline = time.monotonic() + _START_WITHIN_S
+    while "already counted" in complaint and time.monotonic() < deadline:
+        if running := _running(root, interface):
+            return running
+        time.sleep(0.05)
+    raise Refused(complaint or f"trafd ended with exit code {started.returncode}")
+
+
+def _running(root: str, interface: str, verb: str = "already running") -> str:
+    """What to say of the trafd that counts interface; "" where there is none."""
+    try:
+        answer = ask(paths(root).socket(interface), interface, "status")
+    except (NotRunning, NoAnswer):
+        return ""
+    return f"{verb} (pid {answer.get('pid')}), saves to {answer.get('log')}"
+
+
+def _trafd() -> list[str]:
+    """How to run trafd: the program beside this one, else the one of this Python."""
+    beside = Path(sys.argv[0]).absolute().with_name("trafd")
+    return [str(beside)] if os.access(beside, os.X_OK) else [sys.executable, "-m", "bpft.cli.trafd"]
+
+
+def _parse(program: str, words: list[str]) -> "tuple[list[str], str] | int":
+    """Words and root of a command line with options, by click; or the exit code where that is all."""
+    import click
+
+    from bpft import __version__
+    from bpft.errors import UsageError
+
+    @click.command(context_settings={"help_option_names": ["-h", "--help"]}, help=_DOCS[program])
+    @click.argument("words", metavar="[All | IFACE...]", nargs=-1)
+    @click.option("--root", metavar="DIR", default="", help="Look below DIR.  Default: BPFT_ROOT of the environment.")
+    @click.version_option(__version__, "-V", "--version", message=f"{program} (bpft) %(version)s")
+    def parse(words: tuple[str, ...], root: str) -> tuple[list[str], str]:
+        return list(words), root
+
+    try:
+        parsed = parse.main(words, prog_name=program, standalone_mode=False)
+    except click.UsageError as why:
+        raise UsageError(f"{why.format_message()}  See: {program} --help") from None
+    return parsed if isinstance(parsed, tuple) else 0

@@ -1,0 +1,161 @@
+"""trafd: the daemon's command line, every option of its manual."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bpft import __version__, messages
+from bpft.daemon import offline, start
+from bpft.daemon.loop import Screen
+from bpft.daemon.settings import Settings, default_max_flows
+from bpft.errors import BpftError, CannotRead, NoInterface, UsageError
+from bpft.meter import interfaces
+from bpft.meter.capture import program_text
+from bpft.paths import check_name, environment_root, paths
+
+_SIZE = click.IntRange(min=0)
+_ENGINES = click.Choice(["pcap", "reference"])
+_HELP = {
+    "count": "Stop after N frames.",
+    "interface": "Listen on IFACE.  Default: IFF_LISTEN of the environment, else where the default route goes.",
+    "ext": "The name of log and dump.  Default: IFACE.",
+    "print_filter": "Print the compiled filter as tcpdump -d does, and exit.",
+    "filter_file": "Read the filter expression from FILE.",
+    "min_size": "When saving, sum records of less than N bytes into one; 0: keep all.",
+    "no_optimize": "Do not optimize the filter.",
+    "no_promiscuous": "Do not put the interface into promiscuous mode.",
+    "resume": "Go on with the table of the dump, if there is one.",
+    "addresses_only": "Keep addresses alone, neither ports nor protocols.",
+    "read": "Count the capture file FILE (-: standard input) into the log of EXT, and exit.",
+    "max_flows": "The most records held, 0: no limit; smaller ones are summed up.  Default: by memory.",
+    "foreground": "Do not detach; on a terminal, show the busiest hosts.",
+    "engine": "The meter in C, or its slow twin in Python.",
+    "root": "Keep every file below DIR.  Default: BPFT_ROOT of the environment.",
+}
+
+
+@click.command(
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "allow_interspersed_args": False,
+        "max_content_width": 100,
+    },
+    epilog="Signals: HUP dumps, INT saves and begins anew, USR1 reports, TERM and QUIT dump and stop.",
+)
+@click.argument("words", metavar="[EXPR]...", nargs=-1)
+@click.option("-c", "--count", type=click.IntRange(min=1), metavar="N", help=_HELP["count"])
+@click.option("-i", "--interface", metavar="IFACE", help=_HELP["interface"])
+@click.option("-f", "--ext", metavar="EXT", help=_HELP["ext"])
+@click.option("-d", "--print-filter", is_flag=True, help=_HELP["print_filter"])
+@click.option("-F", "--filter-file", metavar="FILE", help=_HELP["filter_file"])
+@click.option("-m", "--min-size", type=_SIZE, metavar="N", default=1024, show_default=True, help=_HELP["min_size"])
+@click.option("-O", "--no-optimize", is_flag=True, help=_HELP["no_optimize"])
+@click.option("-p", "--no-promiscuous", is_flag=True, help=_HELP["no_promiscuous"])
+@click.option("-r", "--resume", is_flag=True, help=_HELP["resume"])
+@click.option("-X", "--addresses-only", is_flag=True, help=_HELP["addresses_only"])
+@click.option("--read", metavar="FILE", help=_HELP["read"])
+@click.option("--max-flows", type=_SIZE, metavar="N", help=_HELP["max_flows"])
+@click.option("--foreground", is_flag=True, help=_HELP["foreground"])
+@click.option("--engine", type=_ENGINES, default="pcap", show_default=True, help=_HELP["engine"])
+@click.option("--root", metavar="DIR", help=_HELP["root"])
+@click.version_option(__version__, "-V", "--version", message="trafd (bpft) %(version)s")
+def trafd(words: tuple[str, ...], read: str | None, print_filter: bool, **options: Any) -> int:
+    """Count who sends how many bytes to whom on an interface.
+
+    Words after the options are a filter expression, as for tcpdump.
+    """
+    settings = _settings(words, read is not None, print_filter, **options)
+    if print_filter:
+        click.echo(program_text(settings.interface, read, settings.filter, settings.optimize), nl=False)
+        return 0
+    if read is not None:
+        if read == "-":
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends who writes to us; what came is kept.
+        offline.read(settings, read)
+        return 0
+    return start.run(settings, _screen() if settings.foreground and sys.stdout.isatty() else None)
+
+
+def _settings(
+    words: tuple[str, ...], offline: bool, print_filter: bool, interface: str | None, ext: str | None, **options: Any
+) -> Settings:
+    """What the options mean together.  Raises UsageError, CannotRead, NoInterface."""
+    if options["filter_file"] is not None and words:
+        raise UsageError("give the filter expression as words or with -F, not both")
+    if offline and ext is None and not print_filter:
+        raise UsageError("--read needs -f EXT, the name of the log to append to")
+    if offline and options["resume"]:
+        raise UsageError("--read never touches dumps: leave -r away")
+    if options["engine"] == "reference" and not (offline or options["foreground"]):
+        raise UsageError("--engine reference does not detach: add --foreground")
+    if interface is None and not offline:
+        interface = os.environ.get("IFF_LISTEN") or interfaces.default()
+        if not interface:
+            raise NoInterface
+    if interface is not None:
+        check_name("interface", interface)
+    if ext is not None:
+        check_name("EXT", ext)
+    max_flows = options["max_flows"]
+    if max_flows is None:
+        max_flows = 0 if offline else default_max_flows()
+    return Settings(
+        interface=interface or "",
+        ext=ext or interface or "",
+        paths=paths(str(Path(options["root"] or environment_root() or "/").absolute())),
+        filter=" ".join(words) if options["filter_file"] is None else _expression(options["filter_file"]),
+        optimize=not options["no_optimize"],
+        promiscuous=not options["no_promiscuous"],
+        min_all=options["min_size"],
+        count=options["count"] or 0,
+        resume=options["resume"],
+        addresses_only=options["addresses_only"],
+        max_flows=max_flows,
+        foreground=options["foreground"],
+        engine=options["engine"],
+    )
+
+
+def _expression(file: str) -> str:
+    """The expression in file; "#" begins a comment, as for tcpdump -F."""
+    try:
+        text = Path(file).read_text("utf-8")
+    except OSError as why:
+        raise CannotRead(file, why.strerror) from None
+    except ValueError:
+        raise CannotRead(file, "is not text") from None
+    return " ".join(line.partition("#")[0].strip() for line in text.splitlines()).strip()
+
+
+def _screen() -> Screen:
+    from bpft.cli.screen import TerminalScreen
+
+    return TerminalScreen(sys.stdout)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The console command; the exit code: 0, 1, or 127 for an illegal command line (the manual's EXIT CODES)."""
+    try:
+        code = trafd.main(arguments, prog_name="trafd", standalone_mode=False)
+        sys.stdout.flush()
+    except click.UsageError as why:
+        messages.error(f"{why.format_message()}  See: trafd --help")
+        return UsageError.exit_code
+    except BpftError as why:
+        messages.error(str(why))
+        return why.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        messages.error("interrupted; nothing was saved")
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""The control socket: one JSON line in, one out, for clients that may be slow, dead or mad.
+
+Nothing here blocks: sockets are non-blocking, lines bounded, and who takes too long is cut off.
+"""
+
+import json
+import select
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from bpft.control_client import COMMANDS, SocketAddress
+from bpft.errors import CannotWrite
+
+MAX_REQUEST = 4096  #: bytes of a request line
+MAX_CLIENTS = 64
+PATIENCE_S = 10.0  #: for a request to come, and for an answer to be taken
+
+
+class Client:
+    """One connection: reading a request, then waiting for its effect, then taking the answer."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.deadline: float | None = time.monotonic() + PATIENCE_S  #: None: it waits for us
+        self.received = b""
+        self.unsent = b""
+
+    def fileno(self) -> int:
+        return self.connection.fileno()
+
+
+class Control:
+    """The listening socket and its clients."""
+
+    def __init__(self, path: Path) -> None:
+        """Listen at path, replacing what a former daemon left there: call it with the interface's lock held."""
+        self._path = path
+        self._clients: dict[int, Client] = {}
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            path.unlink(missing_ok=True)
+            with SocketAddress(path) as address:
+                self._listener.bind(address)
+            path.chmod(0o660)
+            self._listener.listen(MAX_CLIENTS)
+        except OSError as why:
+            self._listener.close()
+            raise CannotWrite(path, why.strerror or str(why)) from None
+        self._listener.setblocking(False)
+
+    def watched(self) -> dict[int, int]:
+        """The descriptors to poll, with the events that matter."""
+        watched = {}
+        for fd, client in self._clients.items():
+            if client.deadline is not None:  # Who waits for us is left in peace, also when it closed its half.
+                watched[fd] = select.POLLOUT if client.unsent else select.POLLIN
+        if len(self._clients) < MAX_CLIENTS:
+            watched[self._listener.fileno()] = select.POLLIN
+        return watched
+
+    def deadline(self) -> float | None:
+        """The monotonic time at which somebody's patience is over; None: nobody is awaited."""
+        return min((client.deadline for client in self._clients.values() if client.deadline), default=None)
+
+    def serve(self, ready: dict[int, int]) -> list[tuple[Client, str]]:
+        """Handle the descriptors that poll() found ready; the requests that came in."""
+        if self._listener.fileno() in ready:
+            self._accept()
+        requests = []
+        for fd in ready:
+            client = self._clients.get(fd)
+            if client is None:
+                continue
+            if client.unsent:
+                self._send(client)
+            elif command := self._receive(client):
+                requests.append((client, command))
+        now = time.monotonic()
+        for client in list(self._clients.values()):
+            if client.deadline is not None and now >= client.deadline:
+                self._drop(client)
+        return requests
+
+    def answer(self, client: Client, ok: bool, message: str, **more: Any) -> None:
+        """One line to client, which is then let go."""
+        client.unsent = json.dumps({"ok": ok, "message": message, **more}).encode() + b"\n"
+        client.deadline = time.monotonic() + PATIENCE_S
+        self._send(client)
+
+    def close(self) -> None:
+        """Listen no more, and take the socket away; clients that wait can still be answered."""
+        self._path.unlink(missing_ok=True)
+        self._listener.close()
+
+    def hang_up(self) -> None:
+        """Let everybody go."""
+        for client in list(self._clients.values()):
+            self._drop(client)
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return  # It went away before we came.
+        connection.setblocking(False)
+        self._clients[connection.fileno()] = Client(connection)
+
+    def _receive(self, client: Client) -> str:
+        """The command, once its line is complete; "" until then, and for what is no request."""
+        try:
+            piece = client.connection.recv(MAX_REQUEST)
+        except BlockingIOError:
+            return ""
+        except OSError:
+            piece = b""
+        client.received += piece
+        if not client.received:
+            self._drop(client)
+            return ""
+        line, end, _ = client.received.partition(b"\n")
+        if not end and piece and len(line) < MAX_REQUEST:
+            return ""
+        command = _command(line) if len(line) < MAX_REQUEST else ""
+        if not command:
+            self.answer(client, False, f'not a request; one line such as {{"command": "{COMMANDS[0]}"}} is')
+            return ""
+        client.deadline = None
+        return command
+
+    def _send(self, client: Client) -> None:
+        try:
+            client.unsent = client.unsent[client.connection.send(client.unsent) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            client.unsent = b""
+        if not client.unsent:
+            self._drop(client)
+
+    def _drop(self, client: Client) -> None:
+        self._clients.pop(client.fileno(), None)
+        client.connection.close()
+
+
+def _command(line: bytes) -> str:
+    """The command of a request line; "" where it is none."""
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        return ""
+    command = request.get("command") if isinstance(request, dict) else None
+    return command if isinstance(command, str) and command in COMMANDS else ""

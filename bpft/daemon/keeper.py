@@ -1,0 +1,202 @@
+"""Dump, save, stop (SEMANTICS E2, E3, E5): on any failure the table goes on and nothing is lost.
+
+The one rule behind it: a table that was swapped out is either acknowledged by the disk or added back.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bpft import messages
+from bpft.core import Table
+from bpft.daemon.epoch import Cut, Epoch, Kernel, cut
+from bpft.daemon.settings import Settings
+from bpft.errors import BpftError
+from bpft.record import Header
+
+RETRY_FOR_S = 60.0  #: how long the last dump is tried again before its bytes are given up (E5)
+_DISK_ERRORS = (BpftError, OSError, MemoryError)
+
+
+class Source(Protocol):
+    """What the keeper needs of a tap."""
+
+    def swap(self, table: Table, merge: bool = False, settle: bool = False) -> Table: ...
+    def kernel(self) -> Kernel: ...
+    def header(self, role: str) -> Header: ...
+    def stop(self) -> None: ...
+
+
+class Appended(Protocol):
+    """What the log tells of an acknowledged block."""
+
+    @property
+    def id(self) -> bytes: ...
+
+
+class Log(Protocol):
+    """What the keeper needs of a log: append() has fsynced when it returns, and cut back when it raises."""
+
+    def append(self, header: Header, table: Table, min_all: int = 0) -> Appended: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a command, for the messages and for who asked."""
+
+    ok: bool
+    message: str
+    records: int = 0
+    bytes: int = 0
+
+
+class Keeper:
+    """The table of one interface and its epoch, between the tap and the disk."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        tap: Source,
+        log: Log,
+        write_dump: Callable[[Path, Header, Table], None],
+        epoch: Epoch,
+        resumed: Table | None = None,
+    ) -> None:
+        """epoch is the life of the table in the tap, which went on from resumed."""
+        self._settings, self._tap, self._log, self._write_dump = settings, tap, log, write_dump
+        self.epoch = epoch
+        self.log_path = settings.paths.log(settings.ext)
+        self.dump_path = settings.paths.dump(settings.ext)
+        self._other_frames = -_seen(resumed) if resumed is not None else 0  # of this run but not of the table
+        self._drops_told = 0
+
+    # ---- the table, taken out and put back ----
+
+    def _swap_out(self, settle: bool) -> Table:
+        return self._tap.swap(Table(self._settings.max_flows), settle=settle)
+
+    def _rejoin(self, table: Table) -> None:
+        """table goes on, with what was counted meanwhile; in two steps, so that the capture waits for a small merge."""
+        backlog = self._swap_out(settle=False)
+        table.merge(backlog)
+        self._tap.swap(table, merge=True)
+
+    @contextmanager
+    def frozen(self, settle: bool = False) -> Iterator[Table]:
+        """The table as it is, while counting goes on elsewhere."""
+        table = self._swap_out(settle)
+        try:
+            yield table
+        finally:
+            self._rejoin(table)
+
+    def cut(self) -> Cut:
+        """Now, and the epoch knows it."""
+        at = cut(self._settings.interface, self._tap.kernel())
+        self.epoch.observe(at)
+        return at
+
+    # ---- the three things that can be asked ----
+
+    def dump(self) -> Outcome:
+        """E2: the table into the dump file; it goes on."""
+        with self.frozen(settle=True) as table:
+            at = self.cut()
+            try:
+                self._write_dump(self.dump_path, self.epoch.header(self._tap.header("dump"), at, table), table)
+            except _DISK_ERRORS as why:
+                return _failed("dump", why)
+            return self._done("dumped", table, self.dump_path)
+
+    def save(self) -> Outcome:
+        """E3: the table into the log; a new epoch begins when that is acknowledged, else the old one goes on."""
+        table = self._swap_out(settle=True)
+        try:
+            at = self.cut()
+            header = self.epoch.header(self._tap.header("save"), at, table)
+            appended = self._log.append(header, table, self._settings.min_all)
+        except _DISK_ERRORS as why:
+            self._rejoin(table)
+            return _failed("save", why)
+        except BaseException:
+            self._rejoin(table)
+            raise
+        self.epoch = self.epoch.successor(at)
+        self._other_frames += _seen(table)
+        self._forget_dump()
+        return self._done("saved", table, self.log_path, f"; head {appended.id.hex()}")
+
+    def finish(self, save_first: bool, wait: Callable[[float], bool]) -> Outcome:
+        """E5: stop counting, then dump, or append where that fails (P3: the other way round after a typed Ctrl-C).
+
+        wait(seconds) returns True when somebody asks to give up.
+        """
+        self._tap.stop()
+        steps = (self.save, self.dump) if save_first else (self.dump, self.save)
+        deadline = time.monotonic() + RETRY_FOR_S
+        told: set[str] = set()
+        while True:
+            for step in steps:
+                outcome = step()
+                if outcome.ok:
+                    return outcome
+                if outcome.message not in told:
+                    told.add(outcome.message)
+                    messages.error(f"{self._settings.interface}: {outcome.message}")
+            if time.monotonic() >= deadline or wait(1.0):
+                return self._lost()
+
+    def _lost(self) -> Outcome:
+        with self.frozen() as table:
+            _packets, all_bytes, _data = table.totals()
+            text = (
+                f"lost {messages.count(len(table), 'record')}, {all_bytes:,} bytes: neither dump nor log can be written"
+            )
+            return Outcome(False, text, len(table), all_bytes)
+
+    def _forget_dump(self) -> None:
+        """The log holds what the dump held.  A dump that stays is known as stale by its epoch (E6, E7)."""
+        try:
+            os.unlink(self.dump_path)  # noqa: PTH108 - as os.X, so that a test can make it fail
+        except FileNotFoundError:
+            pass
+        except OSError as why:
+            messages.warning(f"{self.dump_path}: cannot be removed: {why.strerror}")
+
+    def _done(self, verb: str, table: Table, path: Path, head: str = "") -> Outcome:
+        _packets, all_bytes, _data = table.totals()
+        text = f"{verb} {messages.count(len(table), 'record')}, {messages.size(all_bytes)} accounted, to {path}"
+        messages.notice(f"{self._settings.interface}: {text}{head}")
+        self.report_drops()
+        return Outcome(True, text, len(table), all_bytes)
+
+    # ---- what is known of the run ----
+
+    def report_drops(self) -> None:
+        """E9: at error level when the kernel dropped more since the last report, else at info."""
+        received, dropped, if_dropped = self._tap.kernel()
+        total = dropped + if_dropped
+        text = f"{self._settings.interface}: {messages.count(total, 'packet')} of {received:,} dropped since the start"
+        if total > self._drops_told:
+            messages.error(f"{text}, {total - self._drops_told:,} of them since the last report")
+        else:
+            messages.info(text)
+        self._drops_told = total
+
+    def frames(self) -> int:
+        """Frames counted since the start, saved ones included."""
+        with self.frozen() as table:
+            return self._other_frames + _seen(table)
+
+
+def _failed(verb: str, why: BaseException) -> Outcome:
+    text = str(why) or type(why).__name__
+    return Outcome(False, f"cannot {verb}: {text}; nothing is lost, the table goes on")
+
+
+def _seen(table: Table) -> int:
+    return int(table.counters()["seen"])  # type: ignore[call-overload,no-any-return]

@@ -1,0 +1,242 @@
+"""The control loop: signals, control socket, the end of the capture, timers; each turn acts in the order of E4."""
+
+import os
+import select
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from signal import SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1
+from typing import Protocol
+
+from bpft import messages
+from bpft.core import Signals, Table
+from bpft.daemon.control import Client, Control
+from bpft.daemon.keeper import Keeper, Outcome
+from bpft.daemon.settings import Settings
+from bpft.daemon.tap import Tap
+
+SIGNALS = (SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1)
+REOPEN_EVERY_S = 1.0  #: how often a vanished interface is looked for
+
+_DRAW_EVERY_S = 1.0
+_DRAW_SHARE = 20  # drawing takes at most one part in so many of the time
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a screen is told besides the table."""
+
+    interface: str
+    capturing: bool
+    received: int
+    dropped: int
+    uptime_s: float
+
+
+class Screen(Protocol):
+    """A live table in the foreground; draw() may read the table until it returns."""
+
+    def draw(self, table: Table, shown: Shown) -> None: ...
+
+
+class Loop:
+    """run() until the daemon is told to stop; then the outcome and those who wait for it are there to be answered."""
+
+    def __init__(self, settings: Settings, keeper: Keeper, tap: Tap, control: Control, signals: Signals) -> None:
+        self._settings, self._keeper, self._tap = settings, keeper, tap
+        self._control, self._signals = control, signals
+        self._ended = tap.start(settings.count)
+        self._waiting: dict[str, list[Client]] = {"save": [], "dump": [], "status": [], "stop": []}
+        self._wanted: set[str] = set()
+        self._had_terminal = settings.foreground and _has_terminal()
+        self._save_first = False  # stop with a save (P3), not with a dump (E5)
+        self._started = time.monotonic()
+        self._look_at: float | None = None  # when to look for a vanished interface
+        self._why_gone = ""
+        self._draw_at: float | None = None
+        self._screen: Screen | None = None
+        self.outcome = Outcome(True, "")
+
+    def run(self, screen: Screen | None = None) -> None:
+        """Returns when the table is on the disk, or lost (outcome.ok says which)."""
+        if screen is not None:
+            self._screen, self._draw_at = screen, time.monotonic()
+        try:
+            while "stop" not in self._wanted:
+                self._turn()
+        except BaseException as why:
+            messages.error(f"{self._settings.interface}: internal error, stopping: {why!r}")
+            self._keeper.finish(self._save_first, self._give_up)
+            raise
+        self.outcome = self._keeper.finish(self._save_first, self._give_up)
+
+    def _turn(self) -> None:
+        self._wait()
+        self._act("save", self._keeper.save)
+        self._act("dump", self._keeper.dump)
+        if "status" in self._wanted:
+            self._status()
+        now = time.monotonic()
+        if self._look_at is not None and now >= self._look_at:
+            self._look()
+        if self._draw_at is not None and now >= self._draw_at:
+            self._draw()
+
+    def answer_stop(self) -> None:
+        """Tell those who asked for the end how it went."""
+        for client in self._waiting["stop"]:
+            self._control.answer(client, self.outcome.ok, self.outcome.message, pid=os.getpid())
+
+    # ---- what happened ----
+
+    def _wait(self) -> None:
+        """Sleep until something happens; note what is wanted now."""
+        watched = {self._signals.fileno(): select.POLLIN, self._ended: select.POLLIN, **self._control.watched()}
+        ready = _poll(watched, self._timeout())
+        self._take_signals()
+        if self._ended in ready:
+            self._capture_ended()
+        for client, command in self._control.serve(ready):
+            self._waiting[command].append(client)
+            self._wanted.add(command)
+
+    def _timeout(self) -> float | None:
+        timers = [at for at in (self._look_at, self._draw_at, self._control.deadline()) if at is not None]
+        return max(0.0, min(timers) - time.monotonic()) if timers else None
+
+    def _take_signals(self) -> None:
+        """E4: equal signals coalesce; P3: what a terminal sends means something else than kill(2)."""
+        for number, typed in self._signals.take().items():
+            if number in (SIGTERM, SIGQUIT):
+                self._wanted.add("stop")
+            elif number == SIGUSR1:
+                self._wanted.add("status")
+            elif self._settings.foreground and (typed or (number == SIGHUP and self._terminal_gone())):
+                self._wanted.add("stop")
+                self._save_first = True
+            else:
+                self._wanted.add("save" if number == SIGINT else "dump")
+
+    def _terminal_gone(self) -> bool:
+        """A shell passes a hang-up on with kill(2), so that it looks like anybody's HUP."""
+        return self._had_terminal and not _has_terminal()
+
+    def _capture_ended(self) -> None:
+        outcome, why = self._tap.outcome()
+        if outcome == "count":
+            self._wanted.add("stop")
+            return
+        self._tap.release()
+        self._keeper.epoch.blind(self._keeper.cut())
+        self._look_at = time.monotonic() + REOPEN_EVERY_S
+        self._why_gone = ""
+        messages.error(f"{self._settings.interface}: {why or 'the capture ended'}; waiting for it to come back")
+        self._wanted.add("dump")
+
+    # ---- what is done about it ----
+
+    def _act(self, command: str, action: Callable[[], Outcome]) -> None:
+        if command not in self._wanted:
+            return
+        self._wanted.discard(command)
+        outcome = action()
+        if not outcome.ok:
+            messages.error(f"{self._settings.interface}: {outcome.message}")
+        self._answer(command, outcome)
+
+    def _answer(self, command: str, outcome: Outcome, **more: object) -> None:
+        clients, self._waiting[command] = self._waiting[command], []
+        for client in clients:
+            self._control.answer(
+                client,
+                outcome.ok,
+                outcome.message,
+                records=outcome.records,
+                bytes=outcome.bytes,
+                pid=os.getpid(),
+                **more,
+            )
+
+    def _status(self) -> None:
+        self._wanted.discard("status")
+        received, dropped, if_dropped = self._tap.kernel()
+        uptime = time.monotonic() - self._started
+        with self._keeper.frozen() as table:
+            packets, all_bytes, _data = table.totals()
+            records = len(table)
+        state = "capturing" if self._tap.capturing else "waiting for the interface"
+        text = (
+            f"{state} for {messages.duration(uptime)}; since the last save {messages.count(records, 'flow')}, "
+            f"{messages.count(packets, 'packet')}, {messages.size(all_bytes)}; "
+            f"the kernel received {received:,} and dropped {dropped + if_dropped:,}"
+        )
+        messages.info(f"{self._settings.interface}: {text}")
+        self._answer(
+            "status",
+            Outcome(True, text, records, all_bytes),
+            state=state,
+            uptime_s=round(uptime, 3),
+            packets=packets,
+            received=received,
+            dropped=dropped,
+            if_dropped=if_dropped,
+            epoch=self._keeper.epoch.id.hex(),
+            log=str(self._keeper.log_path),
+            dump=str(self._keeper.dump_path),
+        )
+
+    def _look(self) -> None:
+        """Is the interface back?  Then count on; say each reason why not only once."""
+        self._look_at = time.monotonic() + REOPEN_EVERY_S
+        left = 0
+        if self._settings.count:
+            left = self._settings.count - self._keeper.frames()
+        why = self._tap.reopen()
+        if why:
+            if why != self._why_gone:
+                self._why_gone = why
+                messages.info(f"{self._settings.interface}: {why}")
+            return
+        self._look_at = None
+        self._keeper.epoch.sighted(self._keeper.cut())
+        self._ended = self._tap.start(left)
+        messages.notice(f"{self._settings.interface}: is back, counting again")
+
+    def _draw(self) -> None:
+        assert self._screen is not None
+        began = time.monotonic()
+        received, dropped, if_dropped = self._tap.kernel()
+        shown = Shown(
+            self._settings.interface, self._tap.capturing, received, dropped + if_dropped, began - self._started
+        )
+        try:
+            with self._keeper.frozen() as table:
+                self._screen.draw(table, shown)
+        except (OSError, ValueError):
+            self._draw_at = None  # Nobody looks any more; counting goes on.
+            return
+        self._draw_at = max(began + _DRAW_EVERY_S, time.monotonic() + _DRAW_SHARE * (time.monotonic() - began))
+
+    def _give_up(self, seconds: float) -> bool:
+        """Wait between two attempts of the last dump; True: a second TERM says that it is enough (E5)."""
+        _poll({self._signals.fileno(): select.POLLIN}, seconds)
+        taken = self._signals.take()
+        return SIGTERM in taken or SIGQUIT in taken or (self._settings.foreground and taken.get(SIGINT, False))
+
+
+def _poll(watched: dict[int, int], timeout: float | None) -> dict[int, int]:
+    """The descriptors of watched that are ready, with their events."""
+    poll = select.poll()
+    for fd, events in watched.items():
+        poll.register(fd, events)
+    # Rounded up: a timer that is due in half a millisecond must not be waited for by spinning.
+    return dict(poll.poll(None if timeout is None else int(timeout * 1000) + 1))
+
+
+def _has_terminal() -> bool:
+    """Whether a controlling terminal is there; one that hung up is not."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True

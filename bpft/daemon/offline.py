@@ -1,0 +1,64 @@
+"""`trafd --read CAPTURE`: a capture file metered in the foreground and appended to a log (E8)."""
+
+import os
+from pathlib import Path
+
+from bpft import host, logfile, messages
+from bpft.core import Table
+from bpft.daemon.describe import common
+from bpft.daemon.epoch import counters
+from bpft.daemon.pidfile import HeldFile
+from bpft.daemon.settings import Settings
+from bpft.daemon.start import directory
+from bpft.errors import Held, NotACapture
+from bpft.meter.capture import meter_file
+from bpft.meter.result import FileResult
+from bpft.record import Header
+
+
+def read(settings: Settings, capture: str) -> None:
+    """Append the table of capture ("-": standard input) to the log of EXT; dumps are not touched.
+
+    Raises Held, and NotACapture also when the file breaks in the middle: then what came before is appended.
+    """
+    directory(settings.paths.logs, 0o750)
+    lock = HeldFile(settings.paths.lock(settings.ext), Held, f"EXT {settings.ext}")
+    try:
+        lock.write_pid()
+        table = Table(settings.max_flows)
+        result = meter_file(
+            capture,
+            table,
+            filter=settings.filter,
+            optimize=settings.optimize,
+            count=settings.count,
+            addresses_only=settings.addresses_only,
+            engine=settings.engine,
+        )
+        path = settings.paths.log(settings.ext)
+        logfile.LogWriter(path).append(_header(settings, capture, result, table), table, settings.min_all)
+    finally:
+        lock.release(remove=False)
+    if result.error:
+        counted = messages.count(result.frames, "frame")
+        raise NotACapture(capture, f"{result.error}; the {counted} before that are in {path}")
+    _packets, all_bytes, _data = table.totals()
+    what = f"{messages.count(len(table), 'record')}, {messages.size(all_bytes)} accounted"
+    messages.notice(f"{capture}: saved {what}, to {path}")
+
+
+def _header(settings: Settings, capture: str, result: FileResult, table: Table) -> Header:
+    header = common(settings)
+    counted = table.counters()
+    header.epoch = os.urandom(16)
+    header.begin_ns, header.end_ns = int(counted["first_ns"]), int(counted["last_ns"])  # type: ignore[call-overload]
+    if not header.end_ns:
+        header.begin_ns = header.end_ns = host.utc_ns()  # No frame tells a time: when it was read must do.
+    header.clock_synchronised = None  # That of the machine that captured.
+    header.source, header.source_name = "file", "standard input" if capture == "-" else Path(capture).name
+    header.engine = "reference" if settings.engine == "reference" else "file"
+    header.counting = "as-captured"
+    header.link_types, header.snaplen = list(result.link_types), result.snaplen
+    header.min_all = settings.min_all
+    header.counters = counters(table)
+    return header

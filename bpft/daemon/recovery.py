@@ -1,0 +1,92 @@
+"""What a former trafd left behind (SEMANTICS E6): resumed, appended as recovered, or known as saved already."""
+
+import os
+from pathlib import Path
+
+from bpft import block, logfile, messages
+from bpft.block import Block
+from bpft.core import Table
+from bpft.daemon.settings import Settings
+from bpft.errors import CannotRead, NotALog
+from bpft.record import Header
+
+
+def recover(settings: Settings, log: logfile.LogWriter) -> tuple[Table, Header] | None:
+    """The dumped table that goes on, with its header; None: begin with an empty one.
+
+    Call it with the lock of EXT held.  Raises CannotRead and CannotWrite: then the dump is still there.
+    """
+    path = settings.paths.dump(settings.ext)
+    if not os.path.lexists(path):
+        return None
+    try:
+        left = logfile.read_dump(path)
+        table = block.load_table(left, settings.max_flows)
+    except NotALog as why:
+        _set_aside(path, str(why))
+        return None
+    header = left.header
+    if _saved_until(settings, header) >= header.end_ns:  # A later dump is a superset of an earlier block (E7).
+        _remove(path)
+        messages.info(f"{path}: is in the log already, removed")
+        return None
+    mismatch = _mismatch(settings, header)
+    if settings.resume and not mismatch:
+        messages.notice(f"{settings.interface}: goes on with {messages.count(len(table), 'record')} of {path}")
+        return table, header
+    if settings.resume:
+        messages.warning(f"{path}: not resumed, {mismatch}; appended to the log instead")
+    header.source, header.role, header.min_all = "recovered", "save", settings.min_all
+    log.append(header, table, settings.min_all)
+    _remove(path)
+    messages.notice(f"{settings.interface}: appended {messages.count(len(table), 'record')} of {path} to the log")
+    return None
+
+
+def _mismatch(settings: Settings, header: Header) -> str:
+    """Why the table of header cannot go on under these settings; "": it can."""
+    for what, was, now in (
+        ("interface", header.interface, settings.interface),
+        ("filter", header.filter, settings.filter),
+        ("key mode", header.key_mode, settings.key_mode),
+    ):
+        if was != now:
+            return f"its {what} was {was or 'none'!r}, now it is {now or 'none'!r}"
+    return ""
+
+
+def _saved_until(settings: Settings, dumped: Header) -> int:
+    """The end (UTC ns) of the block of the dump's epoch in the log or a rotated sibling; -1: there is none."""
+    path = settings.paths.log(settings.ext)
+    until = -1
+    for file in (path, *sorted(path.parent.glob(f"{path.name}[.-]*"))):
+        try:
+            if file.stat().st_mtime_ns < dumped.begin_ns:
+                continue  # Not written to since the epoch began.
+            for found in logfile.scan(file):
+                if isinstance(found, Block) and found.header.epoch == dumped.epoch:
+                    until = max(until, found.header.end_ns)
+        except (CannotRead, NotALog, OSError):
+            continue  # No log yet, or a sibling that is none, or compressed: it cannot tell.
+    return until
+
+
+def _set_aside(path: Path, why: str) -> None:
+    """An unreadable dump keeps its bytes under a name that is free."""
+    aside = path.with_name(path.name + ".damaged")
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}.damaged.{number}")
+    try:
+        os.rename(path, aside)  # noqa: PTH104 - as os.X, so that a test can make it fail
+    except OSError as error:
+        raise CannotRead(path, f"is damaged ({why}) and cannot be renamed: {error.strerror}") from None
+    messages.error(f"{why}; kept as {aside}")
+
+
+def _remove(path: Path) -> None:
+    try:
+        os.unlink(path)  # noqa: PTH108 - as os.X, so that a test can make it fail
+    except OSError as why:
+        messages.warning(f"{path}: cannot be removed: {why.strerror}")  # Its epoch tells that it is stale (E7).

@@ -1,0 +1,80 @@
+"""The start of a daemon, in a straight line (P1): everything that can fail is done before detaching."""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+from bpft import logfile, messages
+from bpft.core import Signals
+from bpft.daemon.control import Control
+from bpft.daemon.detach import Starter, detach, secure_standard_streams
+from bpft.daemon.epoch import Epoch, cut
+from bpft.daemon.keeper import Keeper
+from bpft.daemon.loop import SIGNALS, Loop, Screen
+from bpft.daemon.pidfile import HeldFile
+from bpft.daemon.recovery import recover
+from bpft.daemon.settings import Settings
+from bpft.daemon.tap import Tap
+from bpft.errors import AlreadyCounted, BpftError, CannotWrite, Held
+
+
+def run(settings: Settings, screen: Screen | None = None) -> int:
+    """Be trafd until told to stop; the exit code.  Raises what fails before detaching.
+
+    Unless in the foreground, the first process leaves from here when the daemon counts (or does not).
+    """
+    secure_standard_streams()
+    interface, ext, paths = settings.interface, settings.ext, settings.paths
+    with ExitStack() as cleanup:
+        tap = Tap(settings)
+        cleanup.callback(tap.stop)
+        opened = cut(interface, tap.kernel())
+        directory(paths.logs, 0o750)
+        directory(paths.dumps, 0o750)
+        directory(paths.run, 0o755)
+        pid_file = HeldFile(paths.pid(interface), AlreadyCounted, interface)
+        cleanup.callback(pid_file.release, remove=True)
+        lock = HeldFile(paths.lock(ext), Held, f"EXT {ext}")
+        cleanup.callback(lock.release, remove=False)
+        lock.write_pid()
+        log = logfile.LogWriter(paths.log(ext))
+        resumed = recover(settings, log)
+        preserved = [*tap.descriptors, pid_file.fileno(), lock.fileno()]
+        starter = Starter() if settings.foreground else detach(preserved)
+        try:
+            pid_file.write_pid()
+            lock.write_pid()
+            signals = Signals(SIGNALS)
+            cleanup.callback(signals.close)
+            control = Control(paths.socket(interface))
+            cleanup.callback(control.close)
+            epoch = Epoch.begin(opened)
+            if resumed is not None:
+                table, header = resumed
+                tap.swap(table)
+                epoch = Epoch.resume(header, opened)
+            keeper = Keeper(settings, tap, log, logfile.write_dump, epoch, resumed[0] if resumed else None)
+            loop = Loop(settings, keeper, tap, control, signals)
+            messages.notice(f"{interface}: counting; save: {keeper.log_path}, dump: {keeper.dump_path}")
+        except BpftError as why:
+            starter.failed(str(why))
+            raise
+        starter.ready()
+        loop.run(screen)
+    # Whoever asked for the end is answered last, when the interface and EXT are free again.
+    loop.answer_stop()
+    control.hang_up()
+    return 0 if loop.outcome.ok else 1
+
+
+def directory(path: Path, mode: int) -> None:
+    """path is a directory that can be written to; made where it was missing.  Raises CannotWrite."""
+    try:
+        if not path.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir(exist_ok=True)
+            path.chmod(mode)
+    except OSError as why:
+        raise CannotWrite(why.filename or path, f"{why.strerror}; make it, or start trafd as root") from None
+    if not os.access(path, os.W_OK | os.X_OK, effective_ids=True):
+        raise CannotWrite(path, "no permission to write there; start trafd as root, or give the directory to its user")

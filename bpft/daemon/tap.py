@@ -1,0 +1,157 @@
+"""The interface being counted: its capture, the thread that runs it, and its return after it vanished."""
+
+import contextlib
+import os
+import threading
+
+from bpft import host
+from bpft.core import LiveError, Table
+from bpft.daemon.describe import common
+from bpft.daemon.epoch import Kernel
+from bpft.daemon.settings import Settings
+from bpft.errors import BpftError
+from bpft.meter.capture import SNAPLEN, Live, open_live
+from bpft.record import Header
+
+
+class Tap:
+    """Opened by the constructor, counting between start() and stop().
+
+    The table that is counted into is exchanged with swap(), at any time: while there is no capture, because the
+    interface is gone or after stop(), the tap holds the table itself.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises what open_live() raises."""
+        self._settings = settings
+        self._table = Table(settings.max_flows)
+        self._capture: Live | None = None
+        self._thread: threading.Thread | None = None
+        self._outcome = ""
+        self._past: Kernel = (0, 0, 0)  # counted by captures that were closed
+        self._now: Kernel = (0, 0, 0)  # counted by the one that is open
+        self._ended: tuple[int, int] | None = None
+        self.info = host.interface_info(settings.interface)
+        self.link_types: list[int] = []
+        self._counting = False  # the capture has the table
+        self._open()
+
+    def _open(self) -> None:
+        settings = self._settings
+        self._capture = open_live(
+            settings.interface,
+            self.info,
+            filter=settings.filter,
+            optimize=settings.optimize,
+            promiscuous=settings.promiscuous,
+            addresses_only=settings.addresses_only,
+            engine=settings.engine,
+        )
+        link_type = self._capture.link_type
+        if link_type >= 0 and link_type not in self.link_types:
+            self.link_types.append(link_type)
+
+    @property
+    def descriptors(self) -> list[int]:
+        """What must stay open when the process detaches."""
+        if self._capture is None:
+            return []
+        return list(self._capture.fds())
+
+    @property
+    def capturing(self) -> bool:
+        return self._capture is not None
+
+    def start(self, count: int = 0) -> int:
+        """Count, in a thread of its own; the descriptor returned is readable whenever that thread has ended."""
+        if self._ended is None:
+            self._ended = os.pipe()
+        assert self._capture is not None
+        self._capture.swap(self._table)  # Before the thread runs: from now on a swap can come at any time.
+        self._counting = True
+        self._thread = threading.Thread(target=self._run, args=(self._capture, count), name="capture")
+        self._thread.start()
+        return self._ended[0]
+
+    def _run(self, capture: Live, count: int) -> None:
+        outcome = "gone"
+        try:
+            outcome = capture.run(Table(), count)
+        finally:
+            self._outcome = outcome
+            if self._ended is not None:
+                os.write(self._ended[1], b".")
+
+    def outcome(self) -> tuple[str, str]:
+        """Why the thread ended: "stopped", "count" or "gone", and what the capture says of it."""
+        if self._ended is not None:
+            os.read(self._ended[0], 1)
+        self._join()
+        return self._outcome, self._capture.error if self._capture else ""
+
+    def _join(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def swap(self, table: Table, merge: bool = False, settle: bool = False) -> Table:
+        """core.Capture.swap(), with or without a capture."""
+        if self._capture is not None and self._counting:
+            return self._capture.swap(table, merge, settle)
+        if merge:
+            table.merge(self._table)
+        previous, self._table = self._table, table
+        return previous
+
+    def kernel(self) -> Kernel:
+        """(received, dropped by the kernel, dropped by the interface) since the first capture was opened."""
+        if self._capture is not None:
+            with contextlib.suppress(LiveError):  # The interface has just gone: its last figures stand.
+                self._now = self._capture.stats()
+        received, dropped, if_dropped = (past + now for past, now in zip(self._past, self._now, strict=True))
+        return received, dropped, if_dropped
+
+    def release(self) -> None:
+        """Close the capture, whose thread has ended; the tap holds the table."""
+        if self._capture is None:
+            return
+        self._past, self._now = self.kernel(), (0, 0, 0)
+        capture, self._capture = self._capture, None
+        if self._counting:
+            self._table = capture.swap(Table())
+            self._counting = False
+        capture.close()
+
+    def stop(self) -> None:
+        """End the capture; what the kernel still held is counted."""
+        if self._capture is not None:
+            self._capture.stop()
+            self._join()
+            self.release()
+
+    def reopen(self) -> str:
+        """Try to capture again after the interface was gone: "" when it counts again, else why not."""
+        try:
+            info = host.interface_info(self._settings.interface)
+            if info is None:
+                return "it is not there"
+            self.info = info
+            self._open()
+        except (BpftError, OSError) as why:
+            return str(why)
+        return ""
+
+    def header(self, role: str) -> Header:
+        """What a block says of this interface and how it is counted; times and sums are the epoch's to fill."""
+        settings, info = self._settings, self.info
+        header = common(settings)
+        header.source, header.engine, header.promiscuous = "live", settings.engine, settings.promiscuous
+        header.counting = "wire-estimated" if settings.engine == "pcap" else "as-captured"
+        header.role = "dump" if role == "dump" else "save"
+        header.min_all = settings.min_all if role == "save" else 0
+        header.link_types, header.snaplen = list(self.link_types), SNAPLEN if settings.engine == "pcap" else 0
+        if info:
+            header.interface_index, header.interface_alias = info.index, info.alias
+            header.mac, header.mtu, header.speed_mbit = info.mac, info.mtu, info.speed_mbit
+            header.hardware, header.loopback, header.prefixes = info.hardware, info.loopback, list(info.prefixes)
+        return header

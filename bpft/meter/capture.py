@@ -1,0 +1,156 @@
+"""Opens a source: a capture file to the end, or a live interface with the settings that lose nothing."""
+
+import os
+import sys
+from typing import Literal, Protocol
+
+from bpft import core, host
+from bpft.errors import BadExpression, CannotCapture, CannotRead, NoPermission, NoSuchInterface, NotACapture
+from bpft.host import InterfaceInfo
+from bpft.meter import interfaces
+from bpft.meter.result import FileResult
+
+Engine = Literal["pcap", "reference"]
+
+SNAPLEN = 128  #: bytes of a frame; holds every header but those inside tunnels
+TIMEOUT_MS = 20  #: until a block that is not full is handed over
+_WHOLE_FRAMES = 262144  # what a snaplen of 0 means
+_MIN_BUFFER, _MAX_BUFFER = 4 << 20, 64 << 20
+
+# pcap/pcap.h
+_NO_SUCH_DEVICE, _NO_PERMISSION, _NO_PROMISC_PERMISSION = -5, -8, -11
+
+
+class Live(Protocol):
+    """A live capture as the daemon uses it; core.Capture says what each call does."""
+
+    @property
+    def link_type(self) -> int: ...
+    @property
+    def error(self) -> str: ...
+    def run(self, table: core.Table, count: int = 0) -> str: ...
+    def swap(self, table: core.Table, merge: bool = False, settle: bool = False) -> core.Table: ...
+    def stop(self) -> None: ...
+    def stats(self) -> tuple[int, int, int]: ...
+    def dump_filter(self, expression: str, optimize: bool = True) -> str: ...
+    def fds(self) -> tuple[int, ...]: ...
+    def close(self) -> None: ...
+
+
+def open_live(
+    interface: str,
+    info: InterfaceInfo | None,
+    *,
+    filter: str = "",
+    optimize: bool = True,
+    promiscuous: bool = True,
+    addresses_only: bool = False,
+    engine: Engine = "pcap",
+) -> Live:
+    """Open interface, filtered and non-blocking, ready to run; info is what the host says of it.
+
+    Raises NoSuchInterface, NoPermission, CannotCapture, BadExpression.
+    """
+    mac = info.mac if info else b""
+    if engine == "reference":
+        from bpft.meter.reference_capture import ReferenceCapture
+
+        return ReferenceCapture(interface, filter, promiscuous, addresses_only, mac)
+    try:
+        capture = core.Capture(
+            interface,
+            promiscuous=promiscuous,
+            snaplen=SNAPLEN,
+            timeout_ms=TIMEOUT_MS,
+            buffer_bytes=min(max(host.machine_memory() // 100, _MIN_BUFFER), _MAX_BUFFER),
+            addresses_only=addresses_only,
+            mtu=(info.mtu if info else None) or 0,
+            mac=mac if len(mac) == 6 else None,
+        )
+    except core.LiveError as why:
+        code, text = why.args
+        if code in (_NO_PERMISSION, _NO_PROMISC_PERMISSION):
+            raise NoPermission(interface) from None
+        if code == _NO_SUCH_DEVICE or info is None:
+            raise NoSuchInterface(interface, ", ".join(interfaces.names()) or "none") from None
+        raise CannotCapture(interface, text) from None
+    try:
+        capture.set_filter(filter, optimize)
+    except core.FilterError as why:
+        capture.close()
+        raise BadExpression(*why.args) from None
+    return capture
+
+
+def meter_file(
+    path: str,
+    table: core.Table,
+    *,
+    filter: str = "",
+    optimize: bool = True,
+    count: int = 0,
+    addresses_only: bool = False,
+    engine: Engine = "pcap",
+) -> FileResult:
+    """Meter the capture file path ("-": standard input) into table, as captured (C2).
+
+    Raises CannotRead, NotACapture, BadExpression; a file that breaks in the middle is counted up to there and says so
+    in the result's error.
+    """
+    descriptor = _open(path)
+    try:
+        if engine == "reference":
+            return _meter_reference(descriptor, table, filter, optimize, count, addresses_only)
+        found = core.read_capture(
+            descriptor, table, filter, optimize=optimize, count=count, addresses_only=addresses_only
+        )
+    except core.CaptureError as why:
+        raise NotACapture(path, *why.args) from None
+    except core.FilterError as why:
+        raise BadExpression(*why.args) from None
+    except OSError as why:
+        raise CannotRead(path, why.strerror) from None
+    finally:
+        if descriptor != 0:
+            os.close(descriptor)
+    return FileResult(*(found[key] for key in ("error", "frames", "linktypes", "format", "snaplen")))  # type: ignore[arg-type]
+
+
+def _open(path: str) -> int:
+    if path == "-":
+        return sys.stdin.fileno()
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as why:
+        raise CannotRead(path, why.strerror) from None
+
+
+def _meter_reference(
+    descriptor: int, table: core.Table, filter: str, optimize: bool, count: int, addresses_only: bool
+) -> FileResult:
+    from bpft.meter.reference import accepts, meter_reference
+
+    accept = accepts(filter, optimize) if filter else None
+
+    with open(descriptor, "rb", closefd=False) as stream:
+        return meter_reference(stream, table, count=count, addresses_only=addresses_only, accept=accept)
+
+
+def program_text(interface: str, path: str | None, expression: str, optimize: bool) -> str:
+    """The compiled expression as `tcpdump -d` prints it, for the opened interface (P5) or for the capture file path.
+
+    Raises what open_live() and meter_file() raise.
+    """
+    try:
+        if path is None:
+            capture = open_live(interface, host.interface_info(interface))
+            try:
+                return capture.dump_filter(expression, optimize)
+            finally:
+                capture.close()
+        found = meter_file(path, core.Table(), count=1)
+        if not found.link_types:
+            raise NotACapture(path, "has no interface, so there is nothing to compile the filter for")
+        return core.Filter(expression, found.link_types[0], found.snaplen or _WHOLE_FRAMES, optimize).dump()
+    except core.FilterError as why:
+        raise BadExpression(*why.args) from None

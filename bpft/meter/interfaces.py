@@ -1,0 +1,24 @@
+"""Which interfaces can be captured here, and which one when nobody names one."""
+
+from bpft import host
+
+
+def names() -> list[str]:
+    """What libpcap can open and the system counts, best first; the system's own list where python-libpcap is absent."""
+    known = host.interface_names()
+    try:
+        import pylibpcap.base  # type: ignore[import-untyped]
+    except ImportError:
+        return known
+    # libpcap also lists sources that are no interfaces: nflog, dbus, bluetooth.
+    offered = [name for name in pylibpcap.base.get_iface_list() if name in known or name == "any"]
+    return offered or known
+
+
+def default() -> str:
+    """The interface of the default route, else the first that is up (loopback last); "": there is none."""
+    by_route = host.default_interface()
+    if by_route:
+        return by_route
+    up = sorted((interface for interface in host.interfaces() if interface.up), key=lambda it: it.loopback)
+    return up[0].name if up else ""

@@ -1,0 +1,215 @@
+"""Dump, save and stop (SEMANTICS E1-E3, E5, E9): whatever fails, whenever, no byte is lost or counted twice."""
+
+from pathlib import Path
+
+import pytest
+from daemon_parts import FULL, Sums, add, make, sums
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bpft import messages
+from bpft.core import Table
+
+
+def total(parts: list[Sums]) -> Sums:
+    table = Table()
+    for part in parts:
+        for port, (packets, all_bytes) in part.items():
+            add(table, port, packets, all_bytes)
+    return sums(table)
+
+
+def test_a_dump_goes_on_with_the_table(tmp_path: Path) -> None:
+    keeper, tap, disk = make(tmp_path)
+    epoch = keeper.epoch.id
+    tap.count(1, 2, 200)
+    assert keeper.dump().ok
+    tap.count(1, 1, 100)
+    assert keeper.dump().ok
+    assert disk.dumped
+    header, dumped = disk.dumped
+    assert dumped == {1: (3, 300)}
+    assert header.epoch == epoch == keeper.epoch.id
+    assert header.role == "dump"
+    assert header.counters.seen == header.counters.received == 3
+
+
+def test_an_empty_table_is_dumped_and_saved_too(tmp_path: Path) -> None:
+    keeper, _tap, disk = make(tmp_path)
+    assert keeper.dump().ok
+    assert keeper.save().ok
+    assert disk.dumped
+    assert disk.dumped[1] == disk.blocks[0][1] == {}
+
+
+def test_a_save_begins_a_new_epoch_at_the_instant_the_old_one_ends(tmp_path: Path) -> None:
+    keeper, tap, disk = make(tmp_path, min_all=7)
+    tap.count(1, 1, 100)
+    keeper.dump_path.parent.mkdir(parents=True)
+    keeper.dump_path.write_bytes(b"a dump of this epoch")
+    assert keeper.save().ok
+    tap.count(2, 1, 100)
+    assert keeper.save().ok
+    (first, saved, min_all), (second, saved_too, _) = disk.blocks
+    assert (saved, saved_too, min_all) == ({1: (1, 100)}, {2: (1, 100)}, 7)
+    assert first.epoch != second.epoch
+    assert len(first.epoch) == 16
+    assert first.end_ns == second.begin_ns
+    assert first.boot_end_ns == second.boot_begin_ns
+    assert second.counters.received == 1
+    assert not keeper.dump_path.exists()
+
+
+@pytest.mark.parametrize("why", [FULL, OSError(5, "Input/output error"), MemoryError()])
+def test_a_failed_save_keeps_table_epoch_and_dump(tmp_path: Path, why: Exception) -> None:
+    keeper, tap, disk = make(tmp_path)
+    keeper.dump_path.parent.mkdir(parents=True)
+    keeper.dump_path.write_bytes(b"a dump of this epoch")
+    epoch = keeper.epoch.id
+    tap.count(1, 1, 100)
+    disk.failing, disk.busy = why, 5
+    outcome = keeper.save()
+    assert not outcome.ok
+    assert "nothing is lost" in outcome.message
+    assert keeper.dump_path.exists()
+    assert keeper.epoch.id == epoch
+    disk.failing, disk.busy = None, 0
+    assert keeper.save().ok
+    header, saved, _ = disk.blocks[0]
+    assert saved == {1: (1, 100), 9: (5, 500)}
+    assert header.epoch == epoch
+    assert header.counters.seen == header.counters.received == 6
+
+
+def test_an_error_nobody_thought_of_keeps_the_table_as_well(tmp_path: Path) -> None:
+    keeper, tap, disk = make(tmp_path)
+    tap.count(1, 1, 100)
+    disk.failing = ZeroDivisionError("a mistake")
+    for action in (keeper.save, keeper.dump):
+        with pytest.raises(ZeroDivisionError):
+            action()
+    assert sums(tap.table) == {1: (1, 100)}
+
+
+def test_a_merge_that_takes_long_does_not_hold_up_the_capture(tmp_path: Path) -> None:
+    """The capture is given an empty table before the backlog is merged outside of it (E2)."""
+    keeper, tap, disk = make(tmp_path)
+    tap.count(1, 1, 100)
+    disk.busy = 1000
+    before = tap.swaps
+    keeper.dump()
+    assert tap.swaps - before == 3
+    assert sums(tap.table) == {1: (1, 100), 9: (1000, 100_000)}
+
+
+def test_stopping_dumps(tmp_path: Path) -> None:
+    keeper, tap, disk = make(tmp_path)
+    tap.count(1, 1, 100)
+    assert keeper.finish(False, lambda seconds: False).ok
+    assert tap.stopped
+    assert disk.dumped
+    assert disk.dumped[1] == {1: (1, 100)}
+    assert not disk.blocks
+
+
+def test_a_typed_ctrl_c_saves(tmp_path: Path) -> None:
+    keeper, tap, disk = make(tmp_path)
+    tap.count(1, 1, 100)
+    assert keeper.finish(True, lambda seconds: False).ok
+    assert not disk.dumped
+    assert disk.blocks[0][1] == {1: (1, 100)}
+
+
+def test_stopping_appends_where_the_dump_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper, tap, disk = make(tmp_path)
+    tap.count(1, 1, 100)
+
+    def fails(*_: object) -> None:
+        raise FULL
+
+    monkeypatch.setattr(keeper, "_write_dump", fails)
+    assert keeper.finish(False, lambda seconds: False).ok
+    assert disk.blocks[0][1] == {1: (1, 100)}
+
+
+def test_stopping_is_tried_again_until_there_is_room(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keeper, tap, disk = make(tmp_path)
+    tap.count(1, 1, 100)
+    disk.failing = FULL
+    waits = []
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        if len(waits) == 3:
+            disk.failing = None
+        return False
+
+    assert keeper.finish(False, wait).ok
+    assert disk.dumped
+    assert disk.dumped[1] == {1: (1, 100)}
+    assert capsys.readouterr().err.count("cannot dump") == 1
+
+
+def test_stopping_gives_up_when_told_so_and_says_what_is_lost(tmp_path: Path) -> None:
+    keeper, tap, disk = make(tmp_path)
+    tap.count(1, 1, 123_456)
+    disk.failing = FULL
+    outcome = keeper.finish(False, lambda seconds: True)
+    assert not outcome.ok
+    assert "123,456 bytes" in outcome.message
+
+
+def test_drops_are_errors_only_when_they_rose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """E9."""
+    said: list[tuple[str, str]] = []
+    for level in ("error", "info", "notice"):
+        monkeypatch.setattr(messages, level, lambda text, level=level: said.append((level, text)))
+    keeper, tap, _ = make(tmp_path)
+    tap.count(1, 10, 1000)
+    for drops in (0, 3, 3, 4):
+        tap.drops = drops
+        keeper.dump()
+    assert [level for level, text in said if "dropped" in text] == ["info", "error", "info", "error"]
+    assert "3 packets of 13 dropped" in next(text for level, text in said if level == "error")
+
+
+def test_a_save_tells_the_head(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keeper, _tap, _disk = make(tmp_path)
+    keeper.save()
+    assert bytes(16).hex() in capsys.readouterr().err
+
+
+_STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["count", "dump", "save", "peek"]),
+        st.integers(1, 3),
+        st.booleans(),
+        st.integers(0, 2),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_STEPS)
+def test_in_any_order_each_byte_is_in_the_log_or_the_table_once(
+    tmp_path: Path, steps: list[tuple[str, int, bool, int]]
+) -> None:
+    keeper, tap, disk = make(tmp_path)
+    for what, port, fails, busy in steps:
+        disk.failing, disk.busy = (FULL if fails else None), busy
+        if what == "count":
+            tap.count(port, port, port * 100)
+        elif what == "dump":
+            keeper.dump()
+        elif what == "save":
+            keeper.save()
+        else:
+            assert keeper.frames() == tap.counted.counters()["seen"]
+        assert total([saved for _, saved, _ in disk.blocks] + [sums(tap.table)]) == sums(tap.counted)
+    epochs = [header.epoch for header, _, _ in disk.blocks]
+    assert len(set(epochs)) == len(epochs)
+    assert (
+        sum(header.counters.received for header, _, _ in disk.blocks) + int(str(tap.table.counters()["seen"]))
+        == tap.counted.counters()["seen"]
+    )
