@@ -4,10 +4,11 @@ import io
 import socket
 import struct
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 from bpft import core
 from bpft.meter.reference import meter_reference
+from bpft.meter.result import FileResult
 
 Key = tuple[str, int, str, int, int]  # src, sport, dst, dport, proto
 Sums = tuple[int, int, int]  # packets, all, data
@@ -19,6 +20,9 @@ class Metered:
 
     error: str | None
     frames: int
+    link_types: tuple[int, ...]
+    format: str
+    snaplen: int
     rows: dict[Key, Sums]  #: summed over direction
     flags: dict[Key, set[int]]  #: of the keys behind a row
     counters: dict
@@ -29,11 +33,14 @@ class Metered:
         return {reason: n for reason, n in self.counters["skipped"].items() if n}
 
 
+NO_FILE = FileResult(None, 0, (), "", 0)
+
+
 def _text(address: bytes) -> str:
     return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
 
 
-def describe(table: core.Table, error: str | None = None, frames: int = 0) -> Metered:
+def describe(table: core.Table, result: FileResult = NO_FILE) -> Metered:
     rows: dict[Key, Sums] = {}
     flags: dict[Key, set[int]] = {}
     records = {}
@@ -50,7 +57,7 @@ def describe(table: core.Table, error: str | None = None, frames: int = 0) -> Me
             )
             rows[key] = tuple(map(sum, zip(rows.get(key, (0, 0, 0)), sums, strict=True)))
             flags.setdefault(key, set()).add(flag)
-    return Metered(error, frames, rows, flags, table.counters(), records)
+    return Metered(*astuple(result), rows, flags, table.counters(), records)
 
 
 def c_meter(capture: bytes, **options) -> Metered:
@@ -60,11 +67,10 @@ def c_meter(capture: bytes, **options) -> Metered:
         file.write(capture)
         file.seek(0)
         result = core.read_capture(file.fileno(), table, **options)
-    return describe(table, result["error"], result["frames"])
+    return describe(table, FileResult(*(result[key] for key in ("error", "frames", "linktypes", "format", "snaplen"))))
 
 
 def twin(capture: bytes, **options) -> Metered:
     """What the reference meter makes of it.  Raises UnsupportedLink besides."""
     table = core.Table()
-    result = meter_reference(io.BytesIO(capture), table, **options)
-    return describe(table, result.error, result.frames)
+    return describe(table, meter_reference(io.BytesIO(capture), table, **options))

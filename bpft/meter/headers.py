@@ -54,10 +54,8 @@ SLL = Header(
         "type" / Int16ub,
     )
 )
-#: LINKTYPE_LINUX_SLL2, up to the packet type; SLL2_LENGTH with the address.
-SLL2 = Header(
-    Struct("type" / Int16ub, "reserved" / Int16ub, "interface" / Int32ub, "hardware" / Int16ub, "packet_type" / Byte)
-)
+#: LINKTYPE_LINUX_SLL2, as far as the protocol needs it; the packet type follows, SLL2_LENGTH is all of it.
+SLL2 = Header(Struct("type" / Int16ub, "reserved" / Int16ub, "interface" / Int32ub, "hardware" / Int16ub))
 SLL2_LENGTH = 20
 
 # ---- IP ----

@@ -8,9 +8,9 @@ import struct
 from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
-from bpft.core import DIR_RX, DIR_TX, NO_PORTS, NO_PROTO, SKIP_REASONS, Table
+from bpft.core import DIR_RX, DIR_TX, NO_PORTS, NO_PROTO, SKIP_REASONS, Filter, FilterError, Table
 from bpft.meter.result import FileResult
-from bpft.meter.savefile import Broken, CaptureFile, Frame
+from bpft.meter.savefile import MAX_CAPTURED, Broken, CaptureFile, Frame
 from bpft.meter.walk import Skip, decode, outgoing
 
 _DIRECTIONS = {0: "unknown", DIR_RX: "rx", DIR_TX: "tx"}
@@ -88,6 +88,25 @@ class ReferenceMeter:
         self._start()
 
 
+def accepts(expression: str, optimize: bool = True) -> Callable[[Frame], bool]:
+    """A test whether a frame matches a tcpdump expression, compiled for each link type as it is met (P6).
+
+    Raises core.FilterError where it compiles for no usual link type, the test where it does not for the frame's.
+    """
+    filters: dict[int, Filter] = {}
+
+    def compiled(link_type: int) -> Filter:
+        if link_type not in filters:
+            filters[link_type] = Filter(expression, link_type, MAX_CAPTURED, optimize)
+        return filters[link_type]
+
+    try:
+        compiled(1)
+    except FilterError:
+        compiled(113)  # cooked frames know what others do not: inbound, outbound
+    return lambda frame: compiled(frame.link_type).matches(frame.data, frame.wire)
+
+
 def meter_reference(
     stream: BinaryIO,
     table: Table,
@@ -98,7 +117,7 @@ def meter_reference(
 ) -> FileResult:
     """Meter the capture that stream gives into table, as core.read_capture() does.
 
-    accept: whether a frame passes the filter, see bpf.accepts().  count: stop after so many that passed (C9).
+    accept: whether a frame passes the filter, see accepts().  count: stop after so many that passed (C9).
     Raises CaptureError when it is no capture, UnsupportedLink at the first frame of a link type that only the C meter
     knows; table then is as it was.
     """

@@ -20,6 +20,7 @@ _PORTS = (6, 17, 33, 132, 136)  # TCP, UDP, DCCP, SCTP, UDP-Lite (K1)
 _TRANSPORT = {17: 8, 136: 8, 1: 8, 58: 8, 2: 8, 132: 12}  # bytes of a fixed transport header (P1)
 _FRAGMENT = 44
 _EXTENSIONS = (0, 43, 60)  # hop-by-hop, routing, destination options (K3)
+_OUTGOING = 4  # the packet type of a cooked header (C5)
 _NETLINK = 824  # ARPHRD_NETLINK: the protocol field is no ethertype (L5)
 
 
@@ -193,14 +194,14 @@ LINKS: dict[int, Callable[[bytes, int], Found]] = {
     276: _sll2,
 }
 
-_PACKET_TYPE = {113: h.SLL, 276: h.SLL2}
-
 
 def outgoing(link_type: int, frame: bytes) -> bool | None:
     """Whether a cooked header says that this host sent the frame; None where none says (C5)."""
-    header = _PACKET_TYPE.get(link_type)
-    cooked = header.at(frame, 0) if header else None
-    return None if cooked is None else cooked.packet_type == 4
+    if link_type == 113 and (sll := h.SLL.at(frame, 0)) is not None:
+        return bool(sll.packet_type == _OUTGOING)
+    if link_type == 276 and (packet_type := h.BYTE.at(frame, h.SLL2.length)) is not None:
+        return bool(packet_type.value == _OUTGOING)
+    return None
 
 
 # ---- IP ----

@@ -1,0 +1,120 @@
+/* fuzz_meter.c - any bytes as a capture file: read, decoded, accounted; what is promised of each step is checked.
+ *
+ * LLVMFuzzerTestOneInput() is libFuzzer's; mutate.c calls it where there is no libFuzzer.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "capture_file.h"
+#include "decode.h"
+#include "table.h"
+
+#define CHECK(what) do { if (!(what)) { fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what); abort(); } } while (0)
+
+enum { BATCH = 32, FEW = 6 };
+
+static bool never(void) { return false; }
+
+/* Decode a copy of just the captured bytes, so that the sanitizer sees a byte read behind them. */
+static void decode(struct bpft_decoder *decoder, const struct bpft_frame *frame, struct bpft_flow *flow)
+{
+	struct bpft_frame exact = *frame;
+	uint8_t *copy = malloc(frame->caplen ? frame->caplen : 1);
+
+	CHECK(copy);
+	memcpy(copy, frame->data, frame->caplen);
+	exact.data = frame->caplen ? copy : copy + 1;
+	bpft_decode(decoder, &exact, flow);
+	free(copy);
+	CHECK(flow->version == 0 || flow->version == 4 || flow->version == 6);
+	CHECK(flow->version || flow->skip < BPFT_NSKIP);
+	CHECK(flow->dir <= BPFT_DIR_TX);
+	if (flow->version) {
+		CHECK(flow->packets >= 1 && flow->data <= flow->all);
+		CHECK(decoder->mtu || (flow->packets == 1 && flow->all <= frame->wirelen));
+	}
+}
+
+static void check_sums(const struct bpft_sums *a, const struct bpft_sums *b)
+{
+	CHECK(a->packets == b->packets && a->all == b->all && a->data == b->data);
+}
+
+/* Frames seen are counted or skipped; views hold the table's sums, in order. */
+static void check_table(struct bpft_table *t)
+{
+	const struct bpft_counters *n = bpft_table_counters(t);
+	struct bpft_sums totals, viewed = {0};
+	uint64_t skipped = 0;
+
+	for (int i = 0; i < BPFT_NSKIP; i++)
+		skipped += n->skipped[i];
+	CHECK(n->seen == n->counted + skipped);
+	bpft_table_totals(t, &totals);
+	for (int version = 4; version <= 6; version += 2) {
+		struct bpft_view view;
+		size_t size = bpft_rec_size(version), key = bpft_key_size(version);
+		CHECK(!bpft_view_make(&view, t, version, BPFT_SORT_KEY, 0, 0));
+		CHECK(view.count == bpft_table_count(t, version));
+		uint8_t *records = malloc(view.count * size + 1);
+		CHECK(records && bpft_view_records(&view, 0, view.count, records) == view.count);
+		for (size_t i = 0; i < view.count; i++) {
+			const struct bpft_sums *sums = (const void *)(records + i * size + key);
+			bool other = bpft_key_flags(records + i * size, version) & BPFT_OTHER;
+			CHECK(!i || other || memcmp(records + (i - 1) * size, records + i * size, key) < 0);
+			check_sums(bpft_table_get(t, version, records + i * size), sums);
+			viewed.packets += sums->packets;
+			viewed.all += sums->all;
+			viewed.data += sums->data;
+		}
+		free(records);
+		bpft_view_free(&view);
+	}
+	check_sums(&totals, &viewed);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct bpft_decoder captured = {.linktype = -1}, live = {.linktype = -1, .mtu = 1500, .have_mac = true};
+	struct bpft_table *whole = bpft_table_new(0), *few = bpft_table_new(FEW);
+	struct bpft_frame frames[BATCH];
+	struct bpft_flow flows[BATCH];
+	char error[256] = "";
+	int fd = memfd_create("capture", 0);
+
+	CHECK(whole && few && fd >= 0);
+	CHECK(write(fd, data, size) == (ssize_t)size && lseek(fd, 0, SEEK_SET) == 0);
+	struct bpft_reader *reader = bpft_reader_open(fd, never, error);
+	CHECK(!reader == !!error[0]);
+	for (unsigned n; reader && (n = bpft_reader_next(reader, frames, BATCH));) {
+		struct bpft_sums before, after;
+		bpft_table_totals(few, &before);
+		for (unsigned i = 0; i < n; i++) {
+			CHECK(frames[i].caplen <= BPFT_MAX_CAPLEN && frames[i].caplen <= frames[i].wirelen);
+			decode(&captured, &frames[i], &flows[i]);
+		}
+		bpft_table_add_flows(whole, flows, n);
+		bpft_table_add_flows(few, flows, n);
+		bpft_table_totals(few, &after);
+		CHECK(after.all >= before.all && bpft_table_count(few, 0) <= FEW);
+		for (unsigned i = 0; i < n; i++)
+			decode(&live, &frames[i], &flows[i]);
+	}
+	bpft_reader_close(reader);
+	close(fd);
+	struct bpft_sums a, b;
+	bpft_table_totals(whole, &a);
+	bpft_table_totals(few, &b); /* a cap folds, and loses nothing (C7) */
+	check_sums(&a, &b);
+	check_table(whole);
+	check_table(few);
+	bpft_table_merge(few, whole);
+	bpft_table_totals(few, &b);
+	CHECK(b.all == 2 * a.all);
+	bpft_table_free(whole);
+	bpft_table_free(few);
+	return 0;
+}
