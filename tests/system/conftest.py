@@ -1,5 +1,6 @@
 """Fixtures of the system tests: a silent link between two namespaces, and daemons on it that end with the test."""
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,9 +16,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def namespaces() -> Iterator[tuple[Namespace, Namespace]]:
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A disk of 256 KiB; the namespaces are made after it, and so have it too."""
     if reason := obstacle():
         pytest.skip(reason)
+    path = tmp_path_factory.mktemp("disk")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", path], check=True)
+    yield path
+    subprocess.run(["umount", path], check=True)
+
+
+@pytest.fixture(scope="session")
+def namespaces(disk: Path) -> Iterator[tuple[Namespace, Namespace]]:
     pair = Namespace(), Namespace()
     yield pair
     for namespace in pair:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import random
 import shutil
 import socket
 import struct
@@ -23,6 +24,10 @@ Sums = dict[Key, tuple[int, int, int]]
 QUIET = ("accept_ra=0", "autoconf=0", "router_solicitations=0", "accept_dad=0", "dad_transmits=0", "addr_gen_mode=1")
 OFFLOADS = ("tx", "rx", "sg", "tso", "gso", "gro")
 UDP_PORT, TCP_PORT = 9000, 9100
+#: A /sys of its own shows a namespace's own interfaces.  Private, so that no other mount namespace sees it; and not
+#: the whole tree, which cannot be made private in a chroot.
+UNSHARE = ("unshare", "--net", "--mount", "--propagation", "unchanged", "sh", "-c")
+OWN_SYS = "mount --make-private /sys && mount -t sysfs sysfs /sys"
 
 
 def obstacle() -> str:
@@ -32,18 +37,8 @@ def obstacle() -> str:
     missing = [tool for tool in ("ip", "ethtool", "tcpdump", "nsenter", "unshare") if not shutil.which(tool)]
     if missing:
         return f"system tests need {', '.join(missing)}"
-    probe = subprocess.run(
-        [
-            "unshare",
-            "--net",
-            "--mount",
-            "sh",
-            "-c",
-            "mount -t sysfs sysfs /sys && ip link add x0 type veth peer name x1",
-        ],
-        capture_output=True,
-        text=True,
-    )
+    script = f"{OWN_SYS} && ip link add x0 type veth peer name x1"
+    probe = subprocess.run([*UNSHARE, script], capture_output=True, text=True)
     return f"system tests need network namespaces: {probe.stderr.strip()}" if probe.returncode else ""
 
 
@@ -56,10 +51,8 @@ class Namespace:
             for scope in ("all", "default")
             for name, value in (setting.split("=") for setting in QUIET)
         )
-        script = f"mount -t sysfs sysfs /sys && {settings} && ip link set lo up && echo ready && exec sleep infinity"
-        self._process = subprocess.Popen(
-            ["unshare", "--net", "--mount", "sh", "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-        )
+        script = f"{OWN_SYS} && {settings} && ip link set lo up && echo ready && exec sleep infinity"
+        self._process = subprocess.Popen([*UNSHARE, script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         assert self._process.stdout and self._process.stdout.readline() == b"ready\n"
 
     @property
@@ -105,7 +98,21 @@ class Observer:
 
     def __init__(self, namespace: Namespace, interface: str, capture: Path) -> None:
         self._capture = capture
-        words = ("tcpdump", "-Z", "root", "-B", "16384", "-s", "96", "-U", "-ni", interface, "-w", str(capture))
+        words = (
+            "tcpdump",
+            "-Z",
+            "root",
+            "-B",
+            "16384",
+            "-s",
+            "96",
+            "-U",
+            "--immediate-mode",
+            "-ni",
+            interface,
+            "-w",
+            str(capture),
+        )
         self._process = subprocess.Popen(namespace.command(*words), stderr=subprocess.PIPE)
         assert self._process.stderr and b"listening" in self._process.stderr.readline()
 
@@ -233,11 +240,11 @@ class Link:
                 sender.send(frame)
         return {("10.78.0.1", 1, "12.0.0.1", 2, 17): (count, count * (28 + size), count * size)}
 
-    def spoofed(self, flows: int, first: int = 0) -> tuple[int, int, int]:
+    def spoofed(self, flows: int, seed: int = 0) -> tuple[int, int, int]:
         """One small UDP packet from each of so many sources 11.x.y.z; packets, all and data of them together."""
         frame = self._frame(b"", bytes(4), 18)
         with self._raw() as sender:
-            for number in range(first, first + flows):
+            for number in random.Random(seed).sample(range(1 << 24), flows):
                 struct.pack_into(">I", frame, 26, 0x0B000000 + number)
                 sender.send(frame)
         return flows, flows * 46, flows * 18

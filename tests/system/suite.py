@@ -17,13 +17,16 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def program(name: str) -> list[str]:
-    """The command line of one of the suite's programs: this interpreter's installed one, else the project's script."""
-    installed = Path(sys.executable).with_name(name)
-    return [str(installed)] if installed.exists() else [sys.executable, str(PROJECT / "scripts" / name)]
+    """The command line of one of the suite's programs: this interpreter's installed one, else the project's."""
+    if (installed := Path(sys.executable).with_name(name)).exists():
+        return [str(installed)]
+    return [sys.executable, *(["-m", "bpft"] if name == "bpft" else [str(PROJECT / "scripts" / name)])]
 
 
 def environment(**extra: str) -> dict[str, str]:
+    """Ours, with this interpreter as python3 and without what would send files or choose interfaces elsewhere."""
     kept = {name: value for name, value in os.environ.items() if name not in ("BPFT_ROOT", "IFF_LISTEN")}
+    kept["PATH"] = f"{Path(sys.executable).parent}:{kept['PATH']}"
     return {**kept, "PYTHONPATH": str(PROJECT), **extra}
 
 
@@ -76,6 +79,7 @@ class Daemon:
         self.dump = root / f"var/lib/bpft/tmp/trafd.{interface}"
         self.pid_file = root / f"run/bpft/trafd.{interface}.pid"
         self.foreground: subprocess.Popen[str] | None = None
+        self._pid = 0
 
     def start(self, *words: str | Path) -> None:
         """Detached, as a person starts it; it runs when this returns."""
@@ -116,7 +120,7 @@ class Daemon:
         return state != "Z"
 
     def _last_pid(self) -> int:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, ValueError):
             self._pid = self.pid
         return self._pid
 
@@ -164,7 +168,7 @@ class Daemon:
     def close(self) -> None:
         """Whatever the test left running, gone."""
         for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError, AttributeError):
+            with contextlib.suppress(ProcessLookupError):
                 if self.alive():
                     self.kill(number)
             with contextlib.suppress(AssertionError):

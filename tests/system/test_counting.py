@@ -134,7 +134,7 @@ def test_small_records_fold_when_saved(daemon: Daemon, link: Link) -> None:
     """-m (C8): only in the log, only below the limit, and the totals stay."""
     daemon.start("-m", "1024")
     big, edge, small = (link.udp(1, size, sport=6000 + size) for size in (1000, 996, 995))
-    tiny = link.udp(3, 10, sport=7000)
+    tiny = link.udp(3, 10, sport=8000)
     time.sleep(SETTLE)
     daemon.signal_dump()
     assert rows(daemon.dump) == add(big, edge, small, tiny)

@@ -3,9 +3,11 @@
 import csv
 import io
 import re
+import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,21 +15,22 @@ from lab import Link, add
 from suite import Daemon, environment, program, run, until
 
 
-def totals(daemon: Daemon, path: Path) -> tuple[int, int, int]:
-    """Packets, all and data of a log or dump, read where the daemon sees it."""
-    result = run("bpft", "report", path, "--by", "proto", "-n", "--format", "csv", namespace=daemon.namespace)
+def totals(path: Path) -> tuple[int, int, int]:
+    """Packets, all and data of a log or dump, however many rows it has."""
+    result = run("bpft", "report", path, "--by", "proto", "-n", "--format", "csv")
     assert result.returncode == 0, result.stderr
     counted = [[int(cell) for cell in row[-3:]] for row in list(csv.reader(io.StringIO(result.stdout)))[1:]]
     return sum(row[0] for row in counted), sum(row[1] for row in counted), sum(row[2] for row in counted)
 
 
 @pytest.fixture
-def small_disk(daemon: Daemon) -> Path:
-    """The directory of logs and dumps on a tmpfs of 256 KiB; a path that both sides may use."""
-    logs = daemon.log.parent
-    logs.mkdir(parents=True)
-    daemon.namespace.run("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", logs)
-    return Path(f"/proc/{daemon.namespace.pid}/root{logs}")
+def small(make_daemon: Callable[[Link, Path], Daemon], link: Link, disk: Path) -> Iterator[Daemon]:
+    """A daemon that has its files on the small disk."""
+    daemon = make_daemon(link, disk)
+    yield daemon
+    daemon.close()
+    for entry in disk.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
 def fill(disk: Path) -> Path:
@@ -39,40 +42,40 @@ def fill(disk: Path) -> Path:
     return filler
 
 
-def test_a_full_disk_loses_nothing(daemon: Daemon, link: Link, small_disk: Path) -> None:
+def test_a_full_disk_loses_nothing(small: Daemon, link: Link, disk: Path) -> None:
     """E3, E2: neither save nor dump works, both say so; the table waits in memory until there is room."""
-    daemon.start("-m", "0")
+    small.start("-m", "0")
     first = link.spoofed(50)
     time.sleep(0.2)
-    daemon.do("trafsave")
-    assert totals(daemon, daemon.log) == first
-    filler = fill(small_disk)
-    second = link.spoofed(5000, 100)
+    small.do("trafsave")
+    assert totals(small.log) == first
+    filler = fill(disk)
+    second = link.spoofed(5000, 1)
     time.sleep(0.2)
     for tool in ("trafsave", "trafdump", "trafsave"):
-        result = daemon.tool(tool)
+        result = small.tool(tool)
         assert result.returncode == 1
         assert "No space left" in result.stdout + result.stderr
-        assert daemon.alive()
-        assert totals(daemon, daemon.log) == first
+        assert small.alive()
+        assert totals(small.log) == first
     filler.unlink()
     third = link.spoofed(10)
     time.sleep(0.2)
-    daemon.do("trafsave")
-    assert totals(daemon, daemon.log) == tuple(map(sum, zip(first, second, third, strict=True)))
+    small.do("trafsave")
+    assert totals(small.log) == tuple(map(sum, zip(first, second, third, strict=True)))
 
 
-def test_stopping_on_a_full_disk_waits_for_room(daemon: Daemon, link: Link, small_disk: Path) -> None:
+def test_stopping_on_a_full_disk_waits_for_room(small: Daemon, link: Link, disk: Path) -> None:
     """E5: TERM is tried again until it works."""
-    daemon.start("-m", "0")
+    small.start("-m", "0")
     sent = link.spoofed(5000)
-    filler = fill(small_disk)
-    daemon.kill(signal.SIGTERM)
+    filler = fill(disk)
+    small.kill(signal.SIGTERM)
     time.sleep(1.5)
-    assert daemon.alive()
+    assert small.alive()
     filler.unlink()
-    until(lambda: not daemon.alive(), 15, "the daemon ends")
-    assert totals(daemon, daemon.dump) == sent
+    until(lambda: not small.alive(), 15, "the daemon ends")
+    assert totals(small.dump) == sent
 
 
 def test_saving_a_million_flows_does_not_stop_the_capture(daemon: Daemon, link: Link) -> None:
@@ -93,7 +96,7 @@ def test_saving_a_million_flows_does_not_stop_the_capture(daemon: Daemon, link: 
     daemon.do("trafsave")
     daemon.stop()
     after = next(iter(meanwhile.values()))
-    assert totals(daemon, daemon.log) == tuple(map(sum, zip(flood, after, strict=True)))
+    assert totals(daemon.log) == tuple(map(sum, zip(flood, after, strict=True)))
 
 
 def test_dropped_packets_are_told_to_the_last_one(daemon: Daemon, link: Link) -> None:
@@ -102,7 +105,7 @@ def test_dropped_packets_are_told_to_the_last_one(daemon: Daemon, link: Link) ->
     daemon.kill(signal.SIGSTOP)
     sent = 0
     for burst in range(20):
-        sent += link.spoofed(100_000, burst * 100_000)[0]
+        sent += link.spoofed(100_000, burst)[0]
     daemon.kill(signal.SIGCONT)
     time.sleep(0.5)
     daemon.do("trafsave")
@@ -110,6 +113,6 @@ def test_dropped_packets_are_told_to_the_last_one(daemon: Daemon, link: Link) ->
     assert daemon.foreground and daemon.foreground.stderr
     messages = daemon.foreground.stderr.read()
     dropped = re.findall(r"([\d,]+) packets? of [\d,]+ dropped", messages)[-1].replace(",", "")
-    counted = totals(daemon, daemon.log)[0]
+    counted = totals(daemon.log)[0]
     assert 0 < counted < sent
     assert counted + int(dropped) == sent
