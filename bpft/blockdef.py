@@ -17,6 +17,7 @@ from construct import (
     Computed,
     Const,
     Construct,
+    Error,
     Flag,
     FormatField,
     GreedyBytes,
@@ -192,36 +193,29 @@ rows = Struct(
 )
 
 
-def lane(count: Any) -> Construct:
-    """One vector of ``count`` values; count is a number or a function of the context."""
-    return Struct(
-        "packing" / Int8ul,
-        "rows" / Computed(count),
-        "body"
-        / Switch(
-            this.packing,
-            {
-                0: Struct("value" / VarInt),
-                1: Struct("width" / Int8ul, "planes" / Array(this.width, Bytes(this._.rows))),
-                2: Struct("values" / Array(this._.rows, VarInt)),
-                3: Struct(
-                    "bits" / Int8ul,
-                    "count" / VarInt,
-                    "steps" / Array(this.count, VarInt),
-                    "indexes" / Bytes(lambda context: (context._.rows * context.bits + 7) // 8),
-                ),
-            },
+def lane(rows: Any, nested: bool = False) -> Construct:
+    """One vector of integers.  rows: how many, or a function of the context.  A nested one has no runs."""
+    packings = {
+        0: Struct("value" / VarInt),
+        1: Struct("width" / Int8ul, "planes" / Array(this.width, Bytes(this._.rows))),
+        2: Struct("numbers" / Array(this._.rows, VarInt)),
+        3: Struct(
+            "bits" / Int8ul,
+            "count" / VarInt,
+            "steps" / Array(this.count, VarInt),
+            "indexes" / Bytes((this._.rows * this.bits + 7) // 8),
         ),
-    )
+    }
+    if not nested:
+        packings[4] = Struct("runs" / VarInt, "lengths" / lane(this._.runs, True), "steps" / lane(this._.runs, True))
+    return Struct("packing" / Int8ul, "rows" / Computed(rows), "body" / Switch(this.packing, packings, default=Error))
 
 
-#: A lane of the column in hand: like lane(), or runs of equal values, whose lengths and steps are lanes themselves.
-runs = Struct(
-    "packing" / Const(4, Int8ul),
-    "runs" / VarInt,
-    "lengths" / lane(this._.runs),
-    "steps" / lane(this._.runs),
-)
+def column_data(rows: int, lanes: int, is_sorted: bool) -> Construct:
+    """What a column holds once it is decompressed: one lane or two, in the sorted encoding each behind its base."""
+    based = Struct("base" / (VarInt if is_sorted else Computed(0)), "lane" / lane(rows))
+    return Struct("lanes" / Array(lanes, based), Terminated)
+
 
 # ---- the block ----
 
