@@ -1,20 +1,21 @@
 # The gate and its parts, one word each.  "make check" is what continuous integration runs.
-PYTHON ?= .venv/bin/python
+BIN = .venv/bin
 SCRIPTS = try.sh check.sh .ci/run scripts/prepare.sh rc.d/trafd
 
 check: lint types man core test
 
-$(PYTHON):
-	sh scripts/prepare.sh check
+# What is missing is installed, what is stale is built.
+prepare:
+	@sh scripts/prepare.sh check
 
-lint: $(PYTHON)
-	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m ruff check .
-	$(dir $(PYTHON))lint-imports
+lint: prepare
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
 	shellcheck $(SCRIPTS)
 
-types: $(PYTHON)
-	$(PYTHON) -m mypy
+types: prepare
+	$(BIN)/mypy
 
 man:
 	mandoc -T lint -W warning man/*.[158]
@@ -24,25 +25,26 @@ core:
 	$(MAKE) -C tests/c check
 
 # Everything pytest knows, the system tests too; these need root and say so where they skip.
-test: $(PYTHON)
-	$(PYTHON) -m pytest
+test: prepare
+	$(BIN)/pytest
 
-system: $(PYTHON)
-	$(PYTHON) -m pytest tests/system
+system: prepare
+	$(BIN)/pytest tests/system
 
+# Needs clang.
 fuzz:
 	$(MAKE) -C tests/c fuzz
 
 # Ten minutes of traffic; memory and descriptors must stay where they are.
-soak: $(PYTHON)
-	BPFT_SOAK_SECONDS=600 $(PYTHON) -m pytest tests/system/test_soak.py
+soak: prepare
+	BPFT_SOAK_SECONDS=600 $(BIN)/pytest tests/system/test_soak.py
 
 # Needs Debian's nfdump and the generator in ../shared/bench.
-bench: $(PYTHON)
-	$(PYTHON) -m pip install -qq numpy
-	$(PYTHON) bench/offline.py --results bench/RESULTS.md
+bench: prepare
+	$(BIN)/pip install -qq numpy
+	$(BIN)/python bench/offline.py --results bench/RESULTS.md
 
-wheel: $(PYTHON)
-	$(PYTHON) -m pip wheel --no-deps --wheel-dir dist .
+wheel: prepare
+	$(BIN)/pip wheel -qq --no-deps --wheel-dir dist .
 
-.PHONY: check lint types man core test system fuzz soak bench wheel
+.PHONY: check prepare lint types man core test system fuzz soak bench wheel

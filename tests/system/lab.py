@@ -154,6 +154,15 @@ class End:
     def address(self, v6: bool = False) -> str:
         return str(ip_address(f"fd77:{self.link}::{self.side}" if v6 else f"10.77.{self.link}.{self.side}"))
 
+    def configure(self, other: "End") -> None:
+        """Up, with addresses and the other end as neighbour: no word is needed on the wire."""
+        run = self.namespace.run
+        run("ip", "link", "set", self.interface, "multicast", "off", "arp", "off", "up")
+        run("ip", "addr", "replace", f"{self.address()}/24", "dev", self.interface)
+        run("ip", "addr", "replace", f"{self.address(v6=True)}/64", "dev", self.interface, "nodad")
+        for there in (other.address(), other.address(v6=True)):
+            run("ip", "neigh", "replace", there, "lladdr", other.mac, "dev", self.interface, "nud", "permanent")
+
 
 class Link:
     """A veth pair between two namespaces: `near` sends, `far` is where trafd listens.
@@ -167,18 +176,9 @@ class Link:
         peer = ("peer", "name", self.far.interface, "address", self.far.mac, "netns", str(far.pid))
         near.run("ip", "link", "add", self.near.interface, "address", self.near.mac, "type", "veth", *peer)
         for mine, other in ((self.near, self.far), (self.far, self.near)):
-            self._configure(mine, other)
+            mine.configure(other)
         self.offloads(False)
         self._sinks = [self._sink(socket.AF_INET, "0.0.0.0"), self._sink(socket.AF_INET6, "::")]
-
-    @staticmethod
-    def _configure(mine: End, other: End) -> None:
-        run = mine.namespace.run
-        run("ip", "link", "set", mine.interface, "multicast", "off", "arp", "off", "up")
-        run("ip", "addr", "add", f"{mine.address()}/24", "dev", mine.interface)
-        run("ip", "addr", "add", f"{mine.address(v6=True)}/64", "dev", mine.interface, "nodad")
-        for there in (other.address(), other.address(v6=True)):
-            run("ip", "neigh", "replace", there, "lladdr", other.mac, "dev", mine.interface, "nud", "permanent")
 
     def offloads(self, on: bool) -> None:
         words = [word for name in OFFLOADS for word in (name, "on" if on else "off")]
@@ -263,6 +263,7 @@ class Link:
     def close(self) -> None:
         for sink in self._sinks:
             sink.close()
+        self.near.namespace.run("ip", "link", "del", self.near.interface)
 
 
 def _pump(sender: socket.socket, receiver: socket.socket, size: int) -> None:
