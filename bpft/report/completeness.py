@@ -57,9 +57,11 @@ class Account:
         )
         if not self.compared:
             return [f"{self.interface}: not comparable: {why}; {lost}"]
-        told = (
-            f"accounted {units.share(self.accounted, self.moved)} of {self.interface}'s {units.size(self.moved, show)}"
-        )
+        if self.moved:
+            share = units.share(self.accounted, self.moved)
+            told = f"accounted {share} of {self.interface}'s {units.size(self.moved, show)}"
+        else:
+            told = f"accounted {units.size(self.accounted, show)}; {self.interface} itself counted nothing"
         lines = [f"{told}; {lost}"]
         if why:
             lines.append(

@@ -13,7 +13,6 @@ from bpft.block import Block
 from bpft.core import Table
 from bpft.errors import BpftError, CannotRead, NotACapture
 from bpft.logfile import Damage
-from bpft.meter.capture import meter_file
 from bpft.meter.result import FileResult
 from bpft.paths import Paths
 from bpft.record import Counters, Header
@@ -125,6 +124,8 @@ class Sources:
 
     def _add_other(self, name: str) -> None:
         """A capture, or a log whose start is damaged."""
+        from bpft.meter.capture import meter_file  # a report on logs starts without the meter
+
         try:
             meter_file(name, Table(), count=1)
         except NotACapture as error:
@@ -136,6 +137,8 @@ class Sources:
             self._captures.append(name)
 
     def _metered(self, name: str) -> Part:
+        from bpft.meter.capture import meter_file
+
         table = Table()
         try:
             result = meter_file(name, table)

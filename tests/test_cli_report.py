@@ -1,0 +1,300 @@
+"""bpft and bpft report as commands: what they print, their exit codes, and how they end."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import blocks
+import frames
+import pytest
+
+from bpft.logfile import LogWriter
+from bpft.paths import paths
+from bpft.record import Counters, Header
+
+CAPTURES = Path(__file__).parent / "captures"
+SAMPLE = CAPTURES / "sample.pcap"
+PROJECT = Path(__file__).resolve().parents[1]
+BPFT = [sys.executable, "-m", "bpft"]
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "TZ": "UTC", "LC_ALL": "C.UTF-8"}
+
+
+def run(*words: str | Path, data: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*BPFT, *map(str, words)],
+        input=data,
+        capture_output=True,
+        timeout=60,
+        env=ENVIRONMENT | environment,
+        check=False,
+    )
+
+
+def lines(*words: str | Path, **environment: str) -> list[str]:
+    done = run(*words, **environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout.decode().splitlines()
+
+
+def refused(done: subprocess.CompletedProcess[bytes], code: int, *words: str) -> None:
+    """One line on stderr, nothing on stdout, the exit code."""
+    message = done.stderr.decode()
+    assert (done.returncode, done.stdout, message.count("\n")) == (code, b"", 1), message
+    for word in words:
+        assert word in message
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    """Two frames one way, one back, one ICMP, and an ARP frame that belongs to no key."""
+    there = frames.ipv4(frames.tcp(b"12345", 40000, 443), frames.TCP)
+    back = frames.ipv4(frames.tcp(b"", 443, 40000), frames.TCP, src=frames.B4, dst=frames.A4)
+    ping = frames.ipv6(frames.icmp(b"abc", 128), frames.ICMP6)
+    packets = [
+        (frames.IP4, there),
+        (frames.IP4, there),
+        (frames.IP4, back),
+        (frames.IP6, ping),
+        (frames.ARP, bytes(28)),
+    ]
+    path = tmp_path / "small.pcap"
+    path.write_bytes(frames.pcap([frames.ether(kind, payload) for kind, payload in packets]))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [
+        (
+            "key",
+            "src,sport,dst,dport,proto,packets,all,data\n"
+            "192.0.2.1,40000,198.51.100.2,443,6,2,90,10\n"
+            "2001:db8::1,0,2001:db8::2,0,58,1,51,3\n"
+            "198.51.100.2,443,192.0.2.1,40000,6,1,40,0\n",
+        ),
+        ("src", "src,packets,all,data\n192.0.2.1,2,90,10\n2001:db8::1,1,51,3\n198.51.100.2,1,40,0\n"),
+        ("dst", "dst,packets,all,data\n198.51.100.2,2,90,10\n2001:db8::2,1,51,3\n192.0.2.1,1,40,0\n"),
+        (
+            "host",
+            "host,packets,all,data,in,out\n192.0.2.1,3,130,10,40,90\n198.51.100.2,3,130,10,90,40\n"
+            "2001:db8::1,1,51,3,0,51\n2001:db8::2,1,51,3,51,0\n",
+        ),
+        (
+            "pair",
+            "src,dst,packets,all,data\n192.0.2.1,198.51.100.2,2,90,10\n2001:db8::1,2001:db8::2,1,51,3\n"
+            "198.51.100.2,192.0.2.1,1,40,0\n",
+        ),
+        ("port", "port,proto,packets,all,data\n443,6,3,130,10\n40000,6,3,130,10\n0,58,1,51,3\n"),
+        ("proto", "proto,packets,all,data\n6,3,130,10\n58,1,51,3\n"),
+    ],
+)
+def test_csv_of_a_capture(capture: Path, by: str, expected: str) -> None:
+    assert run("report", capture, "--by", by, "--top", "0", "-n", "--format", "csv").stdout.decode() == expected
+
+
+@pytest.mark.parametrize("table", sorted(CAPTURES.glob("*.csv")), ids=lambda path: path.stem)
+def test_csv_of_every_capture_is_its_table(table: Path) -> None:
+    (capture,) = CAPTURES.glob(f"{table.stem}.pcap*")
+    done = run("report", capture, "--by", "key", "--top", "0", "-n", "--format", "csv")
+    printed = list(csv.reader(done.stdout.decode().splitlines()))
+    expected = list(csv.reader(table.read_text().splitlines()))
+    assert printed[0] == expected[0]
+    assert sorted(printed[1:]) == sorted(expected[1:])
+
+
+def test_the_table_says_what_became_of_every_frame(capture: Path) -> None:
+    printed = lines("report", "-n", capture)
+    assert printed[3].split() == ["From", "Port", "To", "Port", "Proto", "Packets", "Data", "All"]
+    assert printed[4].split() == ["192.0.2.1", "40000", "198.51.100.2", "443", "6", "2", "10", "B", "90", "B"]
+    assert printed[7].split() == ["total", "4", "13", "B", "181", "B"]
+    assert printed[-1] == "capture file: 5 frames, 4 counted as captured, 1 skipped: non-ip 1"
+
+
+def test_names_unless_numeric(capture: Path) -> None:
+    assert lines("report", capture, "--by", "proto", "--format", "csv")[1] == "tcp,3,130,10"
+    assert lines("report", capture, "--by", "proto")[4].split()[0] == "tcp"
+    assert lines("report", capture, "--by", "proto", "-n")[4].split()[0] == "6"
+
+
+def test_the_first_ten_in_a_table_and_all_elsewhere() -> None:
+    rows = len(lines("report", SAMPLE, "--format", "csv")) - 1
+    assert rows > 10
+    assert any(line.startswith(f"10 of {rows} rows, ") for line in lines("report", "-n", SAMPLE))
+    assert len(lines("report", SAMPLE, "--format", "ndjson")) == rows
+    assert len(lines("report", SAMPLE, "--format", "csv", "--top", "3")) == 4
+
+
+def test_json_in_short() -> None:
+    document = json.loads(run("report", SAMPLE, "--json", "--top", "2", "-s", "packets").stdout)
+    assert document["completeness"]["adds_up"] is True
+    assert document["begin"] == "2026-01-01T00:00:00.400000Z"
+    assert document["rows_in_all"] > len(document["rows"]) == 2
+    assert document["rows"][0]["packets"] >= document["rows"][1]["packets"]
+    assert all(
+        isinstance(document["rows"][0][name], int) for name in ("sport", "dport", "proto", "packets", "all", "data")
+    )
+
+
+def test_standard_input_and_several_files_add_up() -> None:
+    once = json.loads(run("report", SAMPLE, "--json").stdout)["totals"]["all"]
+    thrice = run("report", "-", SAMPLE, "-r", SAMPLE, "--json", data=SAMPLE.read_bytes())
+    assert json.loads(thrice.stdout)["totals"]["all"] == 3 * once
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An installation that recorded two hours of eth0, in blocks an hour long."""
+    places = paths(str(tmp_path))
+    places.logs.mkdir(parents=True)
+    for hour in (10, 11):
+        begin = (1_792_627_200 + hour * 3600) * 10**9  # 2026-10-22
+        counters = Counters(seen=1, counted=1, direction={"rx": (1, 114, 1, 114)})
+        head = Header(
+            epoch=os.urandom(16), begin_ns=begin, end_ns=begin + 3600 * 10**9, interface="eth0", counters=counters
+        )
+        LogWriter(places.log("eth0")).append(head, blocks.table((4, blocks.record(all=100 * hour))))
+    return tmp_path
+
+
+def test_without_a_file_it_is_all_that_was_recorded(root: Path) -> None:
+    assert json.loads(run("report", "--json", BPFT_ROOT=str(root)).stdout)["totals"]["all"] == 2100
+    assert json.loads(run("report", "--json", "--root", root).stdout)["interfaces"] == ["eth0"]
+
+
+def test_a_period_takes_whole_blocks_and_says_which(root: Path) -> None:
+    printed = lines("report", "--root", root, "-b", "2026-10-22T10:20", "-e", "2026-10-22T11:10", "-n")
+    assert printed[1].startswith("2026-10-22 10:00:00 to 11:00:00 UTC, 1 h")
+    assert printed[-4].split() == ["total", "1", "0", "B", "1.00", "kB"]
+    assert printed[-2].startswith("eth0: not comparable: the interface's own counters were not recorded")
+    refused(run("report", "--root", root, "-b", "-1s"), 1, "reaches from 2026-10-22 10:00:00 UTC to")
+    assert (
+        json.loads(run("report", "--root", root, "-b", "2026-10-22", "-e", "2026-10-22", "--json").stdout)["blocks"]
+        == 2
+    )
+
+
+def test_damage_is_told_and_the_rest_reported(root: Path) -> None:
+    log = paths(str(root)).log("eth0")
+    log.write_bytes(log.read_bytes()[:-1])
+    done = run("report", "--json", "--root", root)
+    assert done.returncode == 1
+    assert done.stderr.decode().count("\n") == 1
+    assert json.loads(done.stdout)["totals"]["all"] == 1000
+
+
+def test_a_broken_capture_is_counted_up_to_there(tmp_path: Path) -> None:
+    (tmp_path / "cut").write_bytes(SAMPLE.read_bytes()[:-3])
+    done = run("report", tmp_path / "cut", "--json")
+    assert (done.returncode, done.stderr.decode().count("\n")) == (1, 1)
+    assert json.loads(done.stdout)["completeness"]["frames_seen"] > 300
+
+
+def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("hello\n")
+    (tmp_path / "empty").touch()
+    refused(run("report", tmp_path / "text"), 1, "text")
+    refused(run("report", tmp_path / "empty"), 1, "is empty")
+    refused(run("report", tmp_path), 1, "is a directory")
+    refused(run("report", "./absent"), 1, "./absent")
+    refused(run("report", "yesterday"), 1, "goes after -b or -e")
+    refused(run("report", "-r", "yesterday"), 1, "no such file")
+    refused(run("report", tmp_path / "a\nb"), 1, r"a\x0ab")
+    refused(run("report", "-", data=b"hello"), 1, "standard input")
+    refused(run("report", "--root", tmp_path), 1, "trafstart")
+    refused(run("report", SAMPLE, "--where", "greater 5"), 1, "host")
+    refused(run("report", SAMPLE, "--where", "tcp and"), 1, "--where")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "closed").touch(mode=0)
+    refused(run("report", tmp_path / "closed"), 1, "permission denied")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--by", "colour"],
+        ["--top", "-1"],
+        ["--top", "x"],
+        ["--top"],
+        ["--sort", "in"],
+        ["--format", "xml"],
+        ["--units", "stones"],
+        ["--begin", "soon"],
+        ["-b", "2026-10-22", "-e", "2026-10-21"],
+        ["--nosuch"],
+    ],
+    ids=" ".join,
+)
+def test_an_illegal_command_line_is_127(words: list[str]) -> None:
+    refused(run("report", *([SAMPLE] if words != ["--top"] else []), *words), 127)
+
+
+def test_the_group_itself() -> None:
+    assert b"trafstart" in run().stdout
+    assert run("--version").stdout.startswith(b"bpft ")
+    refused(run("nosuch"), 127, "nosuch")
+    refused(run("--nosuch"), 127, "--nosuch")
+
+
+def test_help_imports_no_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "bpft", "--help"], capture_output=True, env=ENVIRONMENT, check=True
+    )
+    for absent in (b"bpft.cli.report", b"bpft.cli.trafd", b"bpft.core", b"construct", b"daemon"):
+        assert absent not in done.stderr
+
+
+def test_a_report_needs_neither_construct_nor_the_daemon() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "bpft", "report", SAMPLE, "-n"],
+        capture_output=True,
+        env=ENVIRONMENT,
+        check=True,
+    )
+    for absent in (b" construct", b"bpft.daemon", b"pylibpcap", b" daemon"):
+        assert absent not in done.stderr
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """A log of 20,000 keys: more than a pipe holds."""
+    path = tmp_path / "trafd.many"
+    table = blocks.table((4, b"".join(blocks.record(src=n, all=n) for n in range(20_000))))
+    LogWriter(path).append(Header(epoch=os.urandom(16), begin_ns=1, end_ns=2, counting="wire-estimated"), table)
+    return path
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json", "ndjson"])
+def test_a_reader_that_goes_away_ends_it_quietly(many: Path, form: str) -> None:
+    line = [*BPFT, "report", str(many), "--top", "0", "-n", "--format", form]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(30) == 0
+
+
+def test_ctrl_c_ends_it_quietly_while_it_reads_a_pipe() -> None:
+    line = [*BPFT, "report", "-"]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
+        assert process.stdin is not None and process.stderr is not None
+        process.stdin.write(SAMPLE.read_bytes()[:5000])
+        process.stdin.flush()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(5) == -signal.SIGINT
+        assert process.stderr.read() == b""
+
+
+def test_an_odd_name_cannot_forge_a_line(tmp_path: Path) -> None:
+    odd = tmp_path / "odd\nname.pcap"
+    odd.write_bytes(SAMPLE.read_bytes())
+    assert lines("report", odd, "-n")[0].endswith(r"odd\x0aname.pcap")

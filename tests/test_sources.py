@@ -1,0 +1,204 @@
+"""What a report reads: logs, dumps and captures by content, damage, one epoch once (SEMANTICS R1, R4, E7)."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import blocks
+import pytest
+
+from bpft.errors import BpftError, CannotRead, NotACapture
+from bpft.logfile import LogWriter, write_dump
+from bpft.paths import paths
+from bpft.record import Counters, Header
+from bpft.report.answer import Answer, NoIntactBlock, NothingInPeriod, NotRecorded, Question, answer
+from bpft.report.period import SECOND, Period
+from bpft.report.source import NothingRecorded, Sources
+
+SAMPLE = Path(__file__).parent / "captures/sample.pcap"
+HOUR = 3600 * SECOND
+
+
+def header(hour: int = 0, **fields: object) -> Header:
+    made = Header(
+        epoch=os.urandom(16),
+        begin_ns=(500_000 + hour) * HOUR,
+        end_ns=(500_001 + hour) * HOUR,
+        interface="eth0",
+        counting="wire-estimated",
+        counters=Counters(seen=1, counted=1),
+    )
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+def save(path: Path, head: Header, all_bytes: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    LogWriter(path).append(head, blocks.table((4, blocks.record(all=all_bytes))))
+
+
+def dump(path: Path, head: Header, all_bytes: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_dump(path, head, blocks.table((4, blocks.record(all=all_bytes))))
+
+
+def ask(*files: Path | str, period: Period | None = None, interfaces: tuple[str, ...] = ()) -> Answer:
+    sources = Sources()
+    for file in files:
+        sources.add(str(file))
+    return answer(Question(period=period or Period(), interfaces=interfaces), sources)
+
+
+def total(*files: Path | str, **asked: object) -> int:
+    return ask(*files, **asked).totals[1]  # type: ignore[arg-type]
+
+
+def test_files_add_up(tmp_path: Path) -> None:
+    save(tmp_path / "a", header(0), 100)
+    save(tmp_path / "a", header(1), 200)
+    save(tmp_path / "b", header(2), 400)
+    found = ask(tmp_path / "a", tmp_path / "b", SAMPLE)
+    assert found.totals[1] == 700 + total(SAMPLE)
+    assert found.coverage.blocks == 4
+
+
+def test_the_same_epoch_counts_once_and_the_later_one(tmp_path: Path) -> None:
+    early = header(0)
+    later = replace(early, end_ns=early.end_ns + HOUR)
+    dump(tmp_path / "dump", early, 100)
+    save(tmp_path / "log", later, 150)
+    save(tmp_path / "log", header(5), 1000)
+    assert total(tmp_path / "dump", tmp_path / "log") == total(tmp_path / "log", tmp_path / "dump") == 1150
+    assert total(tmp_path / "log", tmp_path / "log") == 1150
+    assert total(tmp_path / "dump") == 100
+
+
+def test_a_dump_and_its_save_of_the_same_end_count_once(tmp_path: Path) -> None:
+    head = header(0)
+    dump(tmp_path / "dump", head, 100)
+    save(tmp_path / "log", head, 100)
+    assert total(tmp_path / "dump", tmp_path / "log") == 100
+
+
+def test_all_that_is_recorded(tmp_path: Path) -> None:
+    places = paths(str(tmp_path))
+    save(places.log("eth0"), header(0), 100)
+    save(places.log("eth1"), header(0, interface="eth1"), 200)
+    dump(places.dump("eth0"), header(1), 400)
+    (places.dumps / "trafd.eth1.damaged").write_text("nothing")
+    (places.logs / "trafd.new").touch()
+    places.lock("eth0").touch()
+    sources = Sources()
+    sources.add_recorded(places)
+    found = answer(Question(), sources)
+    assert (found.totals[1], found.troubles) == (700, [])
+    assert found.coverage.interfaces == ["eth0", "eth1"]
+
+
+def test_where_nothing_is_recorded_the_way_to_start_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NothingRecorded, match="trafstart"):
+        Sources().add_recorded(paths(str(tmp_path)))
+
+
+def test_only_the_interface_asked_for(tmp_path: Path) -> None:
+    save(tmp_path / "log", header(0), 100)
+    save(tmp_path / "log", header(0, interface="eth1"), 200)
+    assert total(tmp_path / "log", interfaces=("eth1",)) == 200
+    with pytest.raises(NotRecorded, match=r"eth7.*eth0, eth1"):
+        ask(tmp_path / "log", interfaces=("eth7",))
+
+
+def test_blocks_by_their_middle(tmp_path: Path) -> None:
+    for hour in range(3):
+        save(tmp_path / "log", header(hour), 10**hour)
+    middle = header(1).begin_ns + HOUR // 2
+    assert total(tmp_path / "log", period=Period(middle, None)) == 110
+    assert total(tmp_path / "log", period=Period(None, middle)) == 1
+    found = ask(tmp_path / "log", period=Period(middle, middle + 1))
+    assert (found.coverage.begin_ns, found.coverage.end_ns) == (header(1).begin_ns, header(1).end_ns)
+    with pytest.raises(NothingInPeriod, match="reaches from"):
+        ask(tmp_path / "log", period=Period(1, 2))
+
+
+def test_gaps_between_and_within_blocks_are_not_covered(tmp_path: Path) -> None:
+    gap = header(0).begin_ns + HOUR // 2, header(0).begin_ns + HOUR // 4 * 3
+    save(tmp_path / "log", header(0, gaps=[gap]), 1)
+    save(tmp_path / "log", header(3), 1)
+    coverage = ask(tmp_path / "log").coverage
+    assert coverage.end_ns - coverage.begin_ns == 4 * HOUR
+    assert coverage.covered_ns == HOUR + HOUR // 4 * 3
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> tuple[Path, list[int]]:
+    """A log of three blocks of 1, 10 and 100 bytes, and where each begins."""
+    path, starts = tmp_path / "log", []
+    for hour in range(3):
+        starts.append(path.stat().st_size if hour else 0)
+        save(path, header(hour), 10**hour)
+    return path, [*starts, path.stat().st_size]
+
+
+def test_a_log_cut_anywhere_keeps_its_whole_blocks(three: tuple[Path, list[int]]) -> None:
+    path, starts = three
+    data = path.read_bytes()
+    for cut in range(starts[1] + 1, starts[3], 7):
+        path.write_bytes(data[:cut])
+        found = ask(path)
+        assert found.totals[1] == (1 if cut < starts[2] else 11)
+        assert len(found.troubles) == (cut != starts[2])
+        assert all(f"at byte {starts[1 if cut < starts[2] else 2]} " in trouble for trouble in found.troubles)
+
+
+def test_a_block_damaged_anywhere_costs_itself_alone(three: tuple[Path, list[int]]) -> None:
+    path, starts = three
+    data = path.read_bytes()
+    for place in range(starts[1], starts[2], 5):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        found = ask(path)
+        assert found.totals[1] == 101
+        (trouble,) = found.troubles
+        assert str(starts[1]) in trouble
+
+
+def test_a_damaged_start_is_searched_for_the_next_block(three: tuple[Path, list[int]]) -> None:
+    path, starts = three
+    path.write_bytes(b"some garbage" + path.read_bytes()[starts[1] :])
+    found = ask(path)
+    assert found.totals[1] == 110
+    assert len(found.troubles) == 1
+
+
+def test_nothing_intact_is_an_error(three: tuple[Path, list[int]]) -> None:
+    path, starts = three
+    path.write_bytes(path.read_bytes()[: starts[1] - 1])
+    with pytest.raises(NoIntactBlock):
+        ask(path)
+
+
+def test_a_capture_cut_in_the_middle_counts_up_to_there(tmp_path: Path) -> None:
+    whole = ask(SAMPLE)
+    (tmp_path / "cut.pcap").write_bytes(SAMPLE.read_bytes()[:-10])
+    cut = ask(tmp_path / "cut.pcap")
+    assert cut.totals[0] == whole.totals[0] - 1
+    (trouble,) = cut.troubles
+    assert "counted up to there" in trouble
+
+
+def test_what_can_be_no_source_says_so(tmp_path: Path) -> None:
+    text, empty, packed, noise = (tmp_path / name for name in ("text", "empty", "packed", "noise"))
+    text.write_text("hello\n")
+    empty.touch()
+    packed.write_bytes(b"\x1f\x8b\x08" + bytes(20))
+    noise.write_bytes(bytes(range(256)))
+    for path, kind, words in (
+        (text, NotACapture, "but text"),
+        (empty, BpftError, "empty"),
+        (packed, NotACapture, "gzip -dc .* | bpft report -"),
+        (noise, NotACapture, "neither a log"),
+        (tmp_path, CannotRead, "directory"),
+        (tmp_path / "absent", CannotRead, "no such file"),
+    ):
+        with pytest.raises(kind, match=words) as error:
+            ask(path)
+        assert str(path) in str(error.value)
+        assert error.value.exit_code == 1
