@@ -242,6 +242,13 @@ def test_the_group_itself() -> None:
     refused(run("--nosuch"), 127, "--nosuch")
 
 
+def test_called_by_another_name_it_is_that_program() -> None:
+    for argv in (["/usr/bin/trafdump", "--help"], ["bpft", "trafdump", "--help"]):
+        call = f"import sys; sys.argv = {argv!r}; from bpft.cli.main import main; main()"
+        done = subprocess.run([sys.executable, "-c", call], capture_output=True, env=ENVIRONMENT, check=True)
+        assert done.stdout.startswith(b"Usage: trafdump")
+
+
 def test_help_imports_no_command() -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "bpft", "--help"], capture_output=True, env=ENVIRONMENT, check=True

@@ -1,12 +1,14 @@
 """What a report reads: logs, dumps and captures by content, damage, one epoch once (SEMANTICS R1, R4, E7)."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import blocks
 import pytest
 
+from bpft import logfile
 from bpft.errors import BpftError, CannotRead, NotACapture
 from bpft.logfile import LogWriter, write_dump
 from bpft.paths import paths
@@ -92,6 +94,34 @@ def test_all_that_is_recorded(tmp_path: Path) -> None:
     found = answer(Question(), sources)
     assert (found.totals[1], found.troubles) == (700, [])
     assert found.coverage.interfaces == ["eth0", "eth1"]
+
+
+def test_what_lies_among_the_logs_and_is_none_is_told(tmp_path: Path) -> None:
+    places = paths(str(tmp_path))
+    save(places.log("eth0"), header(0), 100)
+    places.log("notes").write_text("hello")
+    sources = Sources()
+    sources.add_recorded(places)
+    found = answer(Question(), sources)
+    assert found.totals[1] == 100
+    assert [trouble.partition(":")[0] for trouble in found.troubles] == [str(places.log("notes"))]
+
+
+def test_a_dump_that_its_save_took_meanwhile_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places, head = paths(str(tmp_path)), header(0)
+    dump(places.dump("eth0"), head, 100)
+    scan = logfile.scan
+
+    def saved_meanwhile(name: str, check: bool) -> Iterator[object]:
+        if places.dump("eth0").exists():
+            save(places.log("eth0"), head, 100)
+            places.dump("eth0").unlink()
+        return scan(name, check)
+
+    monkeypatch.setattr(logfile, "scan", saved_meanwhile)
+    sources = Sources()
+    sources.add_recorded(places)
+    assert answer(Question(), sources).totals[1] == 100
 
 
 def test_where_nothing_is_recorded_the_way_to_start_is_told(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ class Completeness:
     def lines(self, show: Units = "si") -> list[str]:
         """For people, most important first."""
         lines = [line for account in self.accounts.values() for line in account.lines(show)]
-        skipped, how = self.skipped.total(), " and ".join(_COUNTING[mode] for mode in self.counting)
+        skipped, how = self.skipped.total(), " and ".join(_COUNTING.get(mode, mode) for mode in self.counting)
         frames = f"{units.grouped(self.seen)} frame{'' if self.seen == 1 else 's'}"
         if skipped or not self.adds_up:
             reasons = ", ".join(f"{reason} {units.grouped(n)}" for reason, n in self.skipped.most_common())

@@ -82,13 +82,14 @@ class Sources:
 
     def add_recorded(self, paths: Paths) -> None:
         """All that trafd keeps.  Dumps first: what a save takes from a dump meanwhile is then found in the log."""
-        for directory in (paths.dumps, paths.logs):
+        for path in _recorded(paths.dumps):
             try:
-                for path in sorted(directory.glob("trafd.*")):
-                    if path.is_file() and path.stat().st_size and path.suffix != ".damaged":
-                        self._add_log(str(path))
-            except OSError as error:
-                raise CannotRead(error.filename or directory, _reason(error)) from error
+                self._add_blocks(str(path))
+            except CannotRead:
+                if path.exists():
+                    raise
+        for path in _recorded(paths.logs):
+            self._add_blocks(str(path))
         if not self._blocks:
             raise NothingRecorded(paths.logs)
 
@@ -117,11 +118,6 @@ class Sources:
                 self._blocks.append(Part(name, found.header, found))
         return len(self._blocks) - before
 
-    def _add_log(self, name: str) -> None:
-        """A file where logs lie; that it is none is no reason to be silent about the others."""
-        if not self._add_blocks(name):
-            self.troubles.append(f"{name}: {_what_else(name)}")
-
     def _add_other(self, name: str) -> None:
         """A capture, or a log whose start is damaged."""
         from bpft.meter.capture import meter_file  # a report on logs starts without the meter
@@ -147,6 +143,17 @@ class Sources:
         if result.error:
             self.troubles.append(f"{_shown(name)}: {result.error}; counted up to there")
         return Part(_shown(name), _capture_header(name, table, result), table)
+
+
+def _recorded(directory: Path) -> list[Path]:
+    """The files that trafd keeps in a directory, which need not be there."""
+    try:
+        paths = sorted(path for path in directory.iterdir() if path.name.startswith("trafd."))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise CannotRead(error.filename, _reason(error)) from error
+    return [path for path in paths if path.suffix != ".damaged" and path.is_file()]
 
 
 def _capture_header(name: str, table: Table, result: FileResult) -> Header:

@@ -136,6 +136,8 @@ def _closing(answer: Answer, style: Style) -> list[str]:
     """What the figures leave open, and whether they add up."""
     grouping, (packets, all_, _) = answer.ranking.grouping, answer.remainder
     lines = []
+    if len(answer.coverage.interfaces) > 1:
+        lines.append("what passed through two of the interfaces is counted on each of them; -i IFACE shows one")
     if grouping.twice:
         lines.append(f"a packet is in the rows of both its {grouping.twice}: rows add up to more than the total")
     if packets:
