@@ -5,7 +5,7 @@ All are big-endian and of a fixed length.  A field is split where the accounting
 
 from typing import Any
 
-from construct import Byte, Bytes, Construct, Int16ub, Int32ub, Int32ul, Padding, Struct  # type: ignore[import-untyped]
+from construct import Byte, Bytes, Construct, Int16ub, Int32ub, Int32ul, Padding, Struct
 
 
 class Header:

@@ -6,7 +6,7 @@ pcap: man 5 pcap-savefile.  pcapng: draft-ietf-opsawg-pcapng.  No file is ever s
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
-from construct import Construct, Int16ub, Int16ul, Int32ub, Int32ul, Int64sb, Int64sl, Struct  # type: ignore[import-untyped]
+from construct import Construct, Int16ub, Int16ul, Int32ub, Int32ul, Int64sb, Int64sl, Struct
 
 from bpft.core import CaptureError
 
