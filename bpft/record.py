@@ -89,7 +89,9 @@ class Header:
     key_mode: str = "full"  #: "full" or "addresses" (-X)
     promiscuous: bool | None = None
     min_all: int = 0  #: the -m that was applied
-    replaces: list[bytes] = field(default_factory=list)  #: ids of the blocks that a compacted or repaired one stands for
+    replaces: list[bytes] = field(
+        default_factory=list
+    )  #: ids of the blocks that a compacted or repaired one stands for
     counters: Counters = field(default_factory=Counters)
     delta: InterfaceDelta | None = None
     software: str = ""

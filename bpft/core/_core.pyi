@@ -68,9 +68,7 @@ class Table:
         """(packets, all, data) of one key: the first 16 or 40 bytes of a dense record."""
     def totals(self) -> tuple[int, int, int]:
         """(packets, all, data) summed over all records."""
-    def view(
-        self, version: Version, sort: Sort = "key", limit: int = 0, min_all: int = 0
-    ) -> View:
+    def view(self, version: Version, sort: Sort = "key", limit: int = 0, min_all: int = 0) -> View:
         """A sorted view: by key ascending, or by a sum descending (ties by key).
 
         limit 0: all.  min_all (-m, C8): records with all < min_all are summed into "other",
@@ -123,7 +121,6 @@ class Signals:
     def close(self) -> None: ...
 
 def libpcap_version() -> str: ...
-
 def read_capture(
     source: int,
     table: Table,
@@ -197,7 +194,9 @@ class Capture:
 
 # ---- codec: dense records <-> column bytes (codec.c); bpft(5) has the encodings ----
 
-def encode_columns(version: Version, records: ReadableBuffer) -> list[tuple[int, bool, list[tuple[int, int, tuple[bytes, ...]]]]]:
+def encode_columns(
+    version: Version, records: ReadableBuffer
+) -> list[tuple[int, bool, list[tuple[int, int, tuple[bytes, ...]]]]]:
     """Up to 65,536 dense records, best sorted by key, as row groups: (rows, other, columns).
 
     A column is (id, encoding, parts): its bytes, cut where a compressor should begin a new block.  Records that know
