@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpft.control_client import NoAnswer, ask
-from bpft.errors import BpftError, NotRunning
+from bpft.errors import BpftError, NotRunning, UsageError
 from bpft.paths import Paths, check_name, environment_root, paths
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ def _ask(root: str, interface: str, command: str) -> str:
 
 def _interfaces(program: str, root: str, words: list[str]) -> list[str]:
     """The interfaces meant: those named, each once, or All of them.  Raises BadName."""
+    if "All" in words and len(words) > 1:
+        raise UsageError("All stands for every interface: say it alone")
     if words and words != ["All"]:
         return list(dict.fromkeys(check_name("interface", word) for word in words))
     if program == "trafstart":
@@ -171,7 +173,6 @@ def _parse(program: str, words: list[str]) -> "tuple[list[str], str] | int":
     import click
 
     from bpft import __version__
-    from bpft.errors import UsageError
 
     @click.command(context_settings={"help_option_names": ["-h", "--help"]}, help=_DOCS[program])
     @click.argument("words", metavar="[All | IFACE...]", nargs=-1)

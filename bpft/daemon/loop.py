@@ -13,7 +13,7 @@ from bpft.core import Signals, Table
 from bpft.daemon.control import Client, Control
 from bpft.daemon.keeper import Keeper, Outcome
 from bpft.daemon.settings import Settings
-from bpft.daemon.tap import Tap
+from bpft.daemon.tap import NOT_THERE, Tap
 
 SIGNALS = (SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1)
 REOPEN_EVERY_S = 1.0  #: how often a vanished interface is looked for
@@ -52,7 +52,7 @@ class Loop:
         self._save_first = False  # stop with a save (P3), not with a dump (E5)
         self._started = time.monotonic()
         self._look_at: float | None = None  # when to look for a vanished interface
-        self._why_gone = ""
+        self._why_gone = NOT_THERE  # the last reason told
         self._draw_at: float | None = None
         self._screen: Screen | None = None
         self.outcome = Outcome(True, "")
@@ -129,7 +129,7 @@ class Loop:
         self._tap.release()
         self._keeper.epoch.blind(self._keeper.cut())
         self._look_at = time.monotonic() + REOPEN_EVERY_S
-        self._why_gone = ""
+        self._why_gone = NOT_THERE
         messages.error(f"{self._settings.interface}: {why or 'the capture ended'}; waiting for it to come back")
         self._wanted.add("dump")
 

@@ -7,7 +7,7 @@ from bpft import block, logfile, messages
 from bpft.block import Block
 from bpft.core import Table
 from bpft.daemon.settings import Settings
-from bpft.errors import CannotRead, NotALog
+from bpft.errors import BlockDamaged, CannotRead, NotALog
 from bpft.record import Header
 
 
@@ -22,7 +22,7 @@ def recover(settings: Settings, log: logfile.LogWriter) -> tuple[Table, Header] 
     try:
         left = logfile.read_dump(path)
         table = block.load_table(left, settings.max_flows)
-    except NotALog as why:
+    except (BlockDamaged, NotALog) as why:
         _set_aside(path, str(why))
         return None
     header = left.header
@@ -63,10 +63,11 @@ def _saved_until(settings: Settings, dumped: Header) -> int:
         try:
             if file.stat().st_mtime_ns < dumped.begin_ns:
                 continue  # Not written to since the epoch began.
-            for found in logfile.scan(file):
+            for found in logfile.scan(file, check=False):
                 if isinstance(found, Block) and found.header.epoch == dumped.epoch:
+                    found.verify()
                     until = max(until, found.header.end_ns)
-        except (CannotRead, NotALog, OSError):
+        except (BlockDamaged, CannotRead, NotALog, OSError):
             continue  # No log yet, or a sibling that is none, or compressed: it cannot tell.
     return until
 

@@ -13,6 +13,8 @@ from bpft.errors import BpftError
 from bpft.meter.capture import SNAPLEN, Live, open_live
 from bpft.record import Header
 
+NOT_THERE = "it is not there"
+
 
 class Tap:
     """Opened by the constructor, counting between start() and stop().
@@ -134,7 +136,7 @@ class Tap:
         try:
             info = host.interface_info(self._settings.interface)
             if info is None:
-                return "it is not there"
+                return NOT_THERE
             self.info = info
             self._open()
         except (BpftError, OSError) as why:
