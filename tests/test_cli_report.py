@@ -288,6 +288,15 @@ def test_a_reader_that_goes_away_ends_it_quietly(many: Path, form: str) -> None:
         assert process.wait(30) == 0
 
 
+def test_an_output_that_cannot_be_written_is_one_line() -> None:
+    with Path("/dev/full").open("wb") as full:
+        line = [*BPFT, "report", str(SAMPLE), "-n"]
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, env=ENVIRONMENT, check=False)
+    assert (done.returncode, done.stderr.decode()) == (1, "bpft: standard output: No space left on device\n")
+    closed = subprocess.run(["sh", "-c", f"{' '.join(line)} >&-"], stderr=subprocess.PIPE, env=ENVIRONMENT, check=False)
+    assert (closed.returncode, closed.stderr.decode()) == (1, "bpft: standard output: is closed\n")
+
+
 def test_ctrl_c_ends_it_quietly_while_it_reads_a_pipe() -> None:
     line = [*BPFT, "report", "-"]
     with subprocess.Popen(line, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from bpft.errors import CannotRead
+from bpft.errors import CannotRead, CannotWrite
 from bpft.messages import one_line
 from bpft.paths import environment_root, paths
 from bpft.report.answer import Answer, Question, answer
@@ -79,11 +79,15 @@ def report(
     finally:
         for trouble in sources.troubles:
             sys.stderr.write(one_line(f"bpft: {trouble}") + "\n")
+    if sys.stdout is None:
+        raise CannotWrite("standard output", "is closed")
     try:
         _print(found, form, numeric, units)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what the interpreter still flushes
+        if not isinstance(error, BrokenPipeError):  # else whoever read it has seen enough
+            raise CannotWrite("standard output", error.strerror) from error
     return 1 if found.troubles else 0
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bpft.core import GroupBy, Sort, Version
 
 VERSIONS: tuple[Version, ...] = (4, 6)
+ADDRESSES = ("src", "dst", "host")  #: the columns that hold addresses, which are never absent
 
 _CHUNK = 4096  # records taken from a view at once: a report of any length needs little memory
 _KEY_SIZE: dict[Version, int] = {4: 16, 6: 40}

@@ -7,6 +7,7 @@ from typing import Any, TextIO
 
 from bpft.report.answer import Answer, Totals
 from bpft.report.completeness import Account
+from bpft.report.group import ADDRESSES
 from bpft.report.period import SECOND
 from bpft.report.render import batches
 from bpft.report.rows import Row
@@ -34,11 +35,13 @@ def write_lines(answer: Answer, out: TextIO) -> None:
 def _rows(answer: Answer, rows: list[Row]) -> Iterator[str]:
     """Addresses are plain ASCII, so that a template does what an encoder would, at a third of its time."""
     grouping = answer.ranking.grouping
-    fields = (f'"{name}": %s' for name in (*grouping.columns, *grouping.sums, "other"))
+    names = (*grouping.columns, *grouping.sums, "other")
+    fields = (f'"{name}": "%s"' if name in ADDRESSES else f'"{name}": %s' for name in names)
     form = "{" + ", ".join(fields) + "}"
     for key, sums, other in rows:
-        cells = tuple(f'"{cell}"' if isinstance(cell, str) else "null" if cell is None else cell for cell in key)
-        yield form % (*cells, *sums, "true" if other else "false")
+        if None in key:
+            key = tuple("null" if cell is None else cell for cell in key)
+        yield form % (*key, *sums, "true" if other else "false")
 
 
 def _head(answer: Answer) -> dict[str, Any]:

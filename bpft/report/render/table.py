@@ -6,6 +6,7 @@ from typing import TextIO
 from bpft.messages import one_line
 from bpft.report import units
 from bpft.report.answer import Answer
+from bpft.report.group import ADDRESSES
 from bpft.report.names import named
 from bpft.report.render import batches
 from bpft.report.render.grid import Grid
@@ -23,7 +24,8 @@ _WORDS = {
     "proto": "Proto",
 }
 _FIGURES = {"packets": "Packets", "data": "Data", "all": "All", "in": "In", "out": "Out"}  # in the manual's order
-_ADDRESSES = ("src", "dst", "host")
+
+_NAMED = 4  # names in the heading
 
 
 @dataclass(slots=True)
@@ -69,19 +71,19 @@ class _Sheet:
             self.shown = [sum(column) for column in zip(self.shown, *(row.sums for row in rows), strict=True)]
         if grid is None:
             return
-        packets, all_, data = self.answer.totals
         if self._count() < len(self.answer.ranking) or self.grouping.twice:
             out.write(grid.total(self._label(self.shown[1]), self._figures(tuple(self.shown))) + "\n")
-        out.write(grid.total("total", self._figures((packets, all_, data))) + "\n")
+        out.write(grid.total("total", self._figures(self.answer.totals)) + "\n")
 
     def _measure(self, rows: list[Row]) -> Grid:
         """Look up the names of the first rows, and fit them."""
         columns = self.grouping.columns
         if not self.style.numeric:
-            places = [place for place, column in enumerate(columns) if column in _ADDRESSES]
+            places = [place for place, column in enumerate(columns) if column in ADDRESSES]
             self.names = host_names(str(row.key[place]) for row in rows if not row.other for place in places)
         lines = [self._line(row) for row in rows]
-        lines.append(("",) * len(columns) + self._figures((*self.answer.everything, 0, 0)))
+        most = tuple(2 * value for value in self.answer.totals) if self.grouping.twice else self.answer.totals
+        lines.append(("",) * len(columns) + self._figures(most))
         return Grid(self._titles(), len(columns), lines, self._label(1), self.style.width)
 
     def _count(self) -> int:
@@ -106,6 +108,7 @@ class _Sheet:
         return words + self._figures(row.sums)
 
     def _figures(self, sums: tuple[int, ...]) -> tuple[str, ...]:
+        """Amounts in the manual's order; a total has no in and out."""
         if self.style.units == "bytes":
             return tuple(str(sums[place]) if place < len(sums) else "" for place in self._picked)
         return tuple(
@@ -117,8 +120,8 @@ class _Sheet:
 def _heading(answer: Answer, style: Style) -> list[str]:
     """What, when, how fast; and what --where took of it."""
     coverage, question = answer.coverage, answer.question
-    what = ", ".join(coverage.interfaces + coverage.captures)
-    lines = [f"{what} on {', '.join(coverage.hosts)}" if coverage.hosts else what]
+    what = _some(coverage.interfaces + coverage.captures)
+    lines = [f"{what} on {_some(coverage.hosts)}" if coverage.hosts else what]
     if coverage.end_ns:
         length = coverage.end_ns - coverage.begin_ns
         when = f"{units.interval(coverage.begin_ns, coverage.end_ns)}, {units.span(length)}"
@@ -147,6 +150,12 @@ def _closing(answer: Answer, style: Style) -> list[str]:
             f" to be kept{left}"
         )
     return lines + answer.completeness.lines(style.units)
+
+
+def _some(names: list[str]) -> str:
+    """The first names, and how many there are besides."""
+    shown = names if len(names) <= _NAMED else [*names[: _NAMED - 1], f"{len(names) - _NAMED + 1} more"]
+    return ", ".join(shown)
 
 
 def _text(out: TextIO, lines: list[str]) -> None:
