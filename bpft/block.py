@@ -27,7 +27,8 @@ ID_BYTES = 16
 #: Bytes of an end section, the last of every block.
 END_SIZE = SECTION.size + END_BODY.size + CRC.size
 _END_HEAD = SECTION.pack(END, END_BODY.size)
-_MAX_HEADER = 16 << 20
+#: A section that is read whole is no longer than this: ten columns of 65,536 rows take less than half of it.
+_MAX_SECTION = 16 << 20
 _CHUNK = 1 << 20
 
 
@@ -144,17 +145,19 @@ def read_block(source: Source, offset: int) -> Block:
     header_at = offset + START.size
     _check_start(source.read(offset, START.size))
     kind, length = _section_at(source, header_at, size)
-    if kind != HEADER or length > _MAX_HEADER:
+    if kind != HEADER or length > _MAX_SECTION:
         raise ValueError("its header is missing")
-    fields = open_section(source.read(header_at, length))
+    fields = open_section(source.read(header_at, length), "its header")
     groups, refused = [], ""
     at = header_at + length
     while (found := _section_at(source, at, size))[0] != END:
         kind, length = found
-        if kind == ROWS:
+        if kind == ROWS and length <= _MAX_SECTION:
             groups.append((at, length))
         elif not kind & IGNORABLE:
-            refused = refused or f"written by a newer bpft: section type {kind} is not known here"
+            refused = (
+                refused or f"written by a newer bpft: a section of type {kind} and {length} bytes is not known here"
+            )
         at += length
     block_length, rows, block_id = _end_at(source, at)
     if at + END_SIZE - offset != block_length:
@@ -199,7 +202,7 @@ def _section_at(source: Source, at: int, size: int) -> tuple[int, int]:
         length = SECTION.size + body + CRC.size
         if at + length <= size:
             return kind, length
-    raise ValueError("it is not whole")
+    raise ValueError("it is cut short, or the length of a part of it is wrong")
 
 
 def _end_at(source: Source, at: int) -> tuple[int, int, bytes]:
@@ -207,5 +210,5 @@ def _end_at(source: Source, at: int) -> tuple[int, int, bytes]:
     section = source.read(at, END_SIZE)
     if len(section) != END_SIZE or not section.startswith(_END_HEAD):
         raise ValueError("its end is missing")
-    length, rows, block_id = END_BODY.unpack(open_section(section))
+    length, rows, block_id = END_BODY.unpack(open_section(section, "its end"))
     return length, rows, block_id

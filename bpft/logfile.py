@@ -17,6 +17,8 @@ from bpft.source import Source
 __all__ = ["AppendResult", "Damage", "LogWriter", "is_log", "read_dump", "scan", "sniff", "write_dump"]
 
 _MODE = 0o640
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+_FOREIGN = "it holds no block of a log; move it away first"
 #: Seconds to wait for somebody else who locks the log.
 _PATIENCE = 10.0
 
@@ -35,17 +37,20 @@ class LogWriter:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Check that appending could work, without making the file.  Raises CannotWrite, CannotRead."""
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # a daemon may change its directory
         #: (device, inode, length to cut it back to, length we left it at) after an append that could not be undone
         self._unfinished: tuple[int, int, int, int] | None = None
-        if not self.path.exists():
-            if not os.access(self.path.parent, os.W_OK | os.X_OK, effective_ids=True):
-                raise CannotWrite(str(self.path), f"no file can be made in {self.path.parent}")
-            return
-        fd = self._open(os.O_RDWR)
-        os.close(fd)
-        if self.path.stat().st_size and not is_log(self.path):
-            raise CannotWrite(str(self.path), "it holds no block of a log; move it away first")
+        try:
+            if not os.path.lexists(self.path):
+                if not os.access(self.path.parent, os.W_OK | os.X_OK, effective_ids=True):
+                    raise CannotWrite(str(self.path), f"no file can be made in {self.path.parent}")
+                return
+            os.close(os.open(self.path, _FLAGS))
+            empty = self.path.stat().st_size == 0
+        except OSError as error:
+            raise CannotWrite(str(self.path), error.strerror) from None
+        if not empty and not is_log(self.path):
+            raise CannotWrite(str(self.path), _FOREIGN)
 
     def append(self, header: Header, table: core.Table, min_all: int = 0) -> AppendResult:
         """Append one block; when this returns it survives a power cut (SEMANTICS E3).
@@ -54,7 +59,10 @@ class LogWriter:
         is raised.  Where even that fails, nothing is appended until it is back at that length.  Bytes behind the last
         block that are not ours to judge stay as they are: the block goes behind them, and a warning names them.
         """
-        fd = self._locked()
+        try:
+            fd = self._locked()
+        except OSError as error:
+            raise CannotWrite(str(self.path), error.strerror) from error
         try:
             self._cut_back_unfinished(fd)
             last = self._checked_tail(fd)
@@ -115,35 +123,34 @@ class LogWriter:
         if damage is not None:
             end = damage.offset + damage.length
             if last is None and not sniff(source.read(0, len(MAGIC))):
-                raise CannotWrite(str(self.path), "it holds no block of a log; move it away first")
+                raise CannotWrite(str(self.path), _FOREIGN)
             messages.warning(
                 f"{self.path}: bytes {damage.offset} to {end} hold no whole block ({damage.reason}); "
                 "they stay, and the new block goes behind them"
             )
         return last
 
-    def _open(self, flags: int) -> int:
-        flags |= os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        try:
-            return os.open(self.path, flags, _MODE)
-        except OSError as error:
-            raise CannotWrite(str(self.path), error.strerror) from None
-
     def _locked(self) -> int:
-        """A descriptor of the file that bears the name once it is locked: it may be renamed at any moment."""
+        """A descriptor of the file that bears the name once it is locked: it may be renamed at any moment.
+
+        Raises OSError; CannotWrite where somebody else keeps it locked.
+        """
         deadline = time.monotonic() + _PATIENCE
         while True:
-            fd = self._open(os.O_RDWR | os.O_CREAT)
+            fd = os.open(self.path, _FLAGS | os.O_CREAT, _MODE)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if _same_file(fd, self.path):
                     return fd
+                os.close(fd)
             except BlockingIOError:
+                os.close(fd)
                 if time.monotonic() > deadline:
-                    os.close(fd)
-                    raise CannotWrite(str(self.path), "another process holds its lock") from None
+                    raise CannotWrite(str(self.path), "another process keeps it locked") from None
                 time.sleep(0.02)
-            os.close(fd)
+            except OSError:
+                os.close(fd)
+                raise
 
     # ---- what the log holds ----
 
@@ -199,13 +206,13 @@ def _sync_directory(path: Path) -> None:
 def write_dump(path: str | os.PathLike[str], header: Header, table: core.Table) -> None:
     """Make path a file of this one block, or leave it as it is (SEMANTICS E2).
 
-    Raises CannotWrite, also where path holds saves: no log is ever overwritten (R6).
+    Raises CannotWrite, also where path holds saves: no log is ever overwritten (R6); and CannotRead.
     """
     target = Path(path)
-    if target.exists() and any(isinstance(b, Block) and b.header.role != "dump" for b in scan(target, check=False)):
-        raise CannotWrite(str(target), "it is a log, which is never overwritten; choose another -f EXT")
     fresh = target.with_name(f".{target.name}.new")
     try:
+        if target.exists() and _holds_saves(target):
+            raise CannotWrite(str(target), "it is a log, which is never overwritten; choose another -f EXT")
         fresh.unlink(missing_ok=True)
         try:
             _write_new(fresh, write_block(replace(header, role="dump"), table))
@@ -216,6 +223,10 @@ def write_dump(path: str | os.PathLike[str], header: Header, table: core.Table) 
         _sync_directory(target.parent)
     except OSError as error:
         raise CannotWrite(str(target), error.strerror) from error
+
+
+def _holds_saves(path: Path) -> bool:
+    return any(isinstance(found, Block) and found.header.role != "dump" for found in scan(path, check=False))
 
 
 def _write_new(path: Path, pieces: Iterator[bytes]) -> None:

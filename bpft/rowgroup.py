@@ -24,10 +24,10 @@ def pack_section(kind: int, body: bytes) -> bytes:
     return whole + CRC.pack(zlib.crc32(whole))
 
 
-def open_section(section: bytes) -> bytes:
-    """The body of a whole section; ValueError where it does not match its checksum."""
+def open_section(section: bytes, what: str = "it") -> bytes:
+    """The body of a whole section; ValueError where ``what`` does not match its checksum."""
     if CRC.pack(zlib.crc32(section[: -CRC.size])) != section[-CRC.size :]:
-        raise ValueError("it does not match its checksum")
+        raise ValueError(f"{what} does not match its checksum")
     return section[SECTION.size : -CRC.size]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import blocks
 import pytest
+import zstandard
 from blocks import NO_PORTS, NO_PROTO, OTHER, contents, dense, headers, record, table, traffic
 from construct import ConstructError
 from hypothesis import given
@@ -17,8 +18,9 @@ from hypothesis import strategies as st
 
 from bpft import blockdef, blocklayout, core
 from bpft.block import Block, Refused, load_table, read_block, write_block
-from bpft.blocklayout import COLUMNS, CRC, FIELD, HEADER, IGNORABLE, SECTION, START, ZLIB, ZSTD
+from bpft.blocklayout import COLUMNS, CRC, FIELD, HEADER, IGNORABLE, SECTION, START, STORED, ZLIB, ZSTD
 from bpft.blockref import ReferenceGroup, decode_block
+from bpft.compression import decompress
 from bpft.errors import BlockDamaged
 from bpft.header import pack_header, parse_header
 from bpft.record import Counters, Header
@@ -268,7 +270,7 @@ def test_an_unknown_section_is_ignored_or_refused_as_its_type_says(tmp_path: Pat
     block = in_file(tmp_path / "a", _ended(data + _section(77 | IGNORABLE, b"series to come")))
     block.verify()
     assert contents(load_table(block)) == contents(SMALL)
-    with pytest.raises(Refused, match="newer bpft: section type 77"):
+    with pytest.raises(Refused, match="newer bpft: a section of type 77"):
         in_file(tmp_path / "b", _ended(data + _section(77, b"cannot be left out")))
 
 
@@ -353,6 +355,28 @@ def test_row_groups_of_any_bytes_are_read_or_refused(
             assert len(group.records()) == group.rows * blocks.FORMAT[group.version].size
     except BlockDamaged:
         pass
+
+
+@pytest.mark.parametrize(
+    ("compression", "data", "reason"),
+    [
+        (STORED, b"x" * 99, "not the length"),
+        (ZLIB, zlib.compress(b"x" * 99), "not the length"),
+        (ZLIB, zlib.compress(b"x" * (64 << 20)), "not the length"),
+        (ZLIB, zlib.compress(b"x" * 101), "not the length"),
+        (ZLIB, b"no such stream", "cannot be decompressed"),
+        (ZSTD, zstandard.compress(b"x" * (64 << 20)), "not the length"),
+        (ZSTD, zstandard.compress(b"x" * 99), "not the length"),
+        (ZSTD, zstandard.compress(b"x" * 100)[:-1], "cannot be decompressed"),
+        (ZSTD, b"no such frame", "cannot be decompressed"),
+        (ZSTD, b"", "cannot be decompressed"),
+        (7, b"x" * 100, "compression 7 is not known"),
+    ],
+)
+def test_bytes_that_do_not_decompress_to_their_length_are_refused(compression: int, data: bytes, reason: str) -> None:
+    assert decompress(ZLIB, zlib.compress(b"x" * 100), 100) == decompress(STORED, b"x" * 100, 100)
+    with pytest.raises(ValueError, match=reason):
+        decompress(compression, data, 100)
 
 
 def test_the_definition_refuses_damage_too() -> None:

@@ -279,10 +279,29 @@ def test_a_locked_log_is_waited_for_then_refused(log: Path, monkeypatch: pytest.
     with log.open("rb") as holder:
         fcntl.flock(holder, fcntl.LOCK_EX)
         began = time.monotonic()
-        with pytest.raises(CannotWrite, match="another process holds its lock"):
+        with pytest.raises(CannotWrite, match="another process keeps it locked"):
             LogWriter(log).append(header(), some())
         assert 0.1 <= time.monotonic() - began < 5
     LogWriter(log).append(header(), some())
+
+
+def test_a_file_system_without_locks_is_a_clear_failure(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    writer = LogWriter(log)
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(CannotWrite, match="No locks available"):
+        writer.append(header(), some())
+    assert log.stat().st_size == 0
+
+
+def test_a_relative_path_survives_a_change_of_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    writer = LogWriter("trafd.eth0")
+    monkeypatch.chdir("/")
+    writer.append(header(), some())
+    assert len(summary(tmp_path / "trafd.eth0")) == 1
 
 
 def test_the_lock_ends_with_the_append_even_while_its_error_is_kept(log: Path) -> None:
