@@ -48,7 +48,7 @@ def test_hardware_is_compared_as_on_the_wire() -> None:
 
 
 def test_a_virtual_interface_is_compared_as_tapped() -> None:
-    assert lines_of(block(hardware=False))[0].startswith("accounted 98.99 % of eth0's 1.01 MB")
+    assert lines_of(block(hardware=False))[0].startswith("accounted 98.99 % of eth0's 1.01 MB in frames as captured;")
 
 
 def test_loopback_is_compared_with_what_it_received() -> None:

@@ -27,6 +27,7 @@ class Account:
     moved: int = 0  #: the interface's own rx + tx (loopback: rx)
     dropped: int = 0  #: packets, by the kernel
     if_dropped: int = 0  #: packets, by the interface
+    as_captured: bool = False  #: compared by frames that merge packets, while the records count those (C2)
     resets: int = 0  #: of the interface's counters
     reasons: Counter[str] = field(default_factory=Counter)  #: why blocks cannot be compared
 
@@ -43,6 +44,7 @@ class Account:
         self.compared += 1
         self.resets += delta.resets
         self.moved += delta.rx_bytes + (0 if header.loopback else delta.tx_bytes)
+        self.as_captured |= not header.hardware and header.counting != "as-captured"
         place = 3 if header.hardware else 1
         self.accounted += sum(figures[place] for figures in counters.direction.values())
 
@@ -60,6 +62,7 @@ class Account:
         if self.moved:
             share = units.share(self.accounted, self.moved)
             told = f"accounted {share} of {self.interface}'s {units.size(self.moved, show)}"
+            told += " in frames as captured" if self.as_captured else ""
         else:
             told = f"accounted {units.size(self.accounted, show)}; {self.interface} itself counted nothing"
         lines = [f"{told}; {lost}"]
