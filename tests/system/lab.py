@@ -217,8 +217,8 @@ class Link:
         sums = (count, count * (28 + size), count * size)
         return {(src, 0, dst, 0, 1): sums, (dst, 0, src, 0, 1): sums}
 
-    def tcp(self, size: int, port: int = TCP_PORT) -> Key:
-        """One connection from near to far that carries size bytes; the key of its data direction."""
+    def tcp(self, size: int, port: int = TCP_PORT) -> tuple[Key, int]:
+        """One connection from near to far that carries size bytes: the key of its data direction, bytes sent twice."""
         src, dst = self.near.address(), self.far.address()
         with self.far.namespace.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -230,7 +230,9 @@ class Link:
                 receiver, _ = listener.accept()
                 with receiver:
                     _pump(sender, receiver, size)
-        return key
+                info = sender.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 216)
+        (again,) = struct.unpack_from("Q", info, 208)  # tcpi_bytes_retrans of linux/tcp.h
+        return key, again
 
     def tagged(self, count: int, size: int) -> Sums:
         """count UDP packets of size payload bytes behind an 802.1Q tag, as raw frames."""

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from lab import Namespace, Sums
 
@@ -64,6 +66,14 @@ def rows(path: Path) -> Sums:
         (src, int(sport or 0), dst, int(dport or 0), int(proto or 0)): (int(packets), int(everything), int(data))
         for src, sport, dst, dport, proto, packets, everything, data in reader
     }
+
+
+def report(path: Path) -> dict[str, Any]:
+    """What `bpft report --json` says of a log or dump, by protocol."""
+    result = run("bpft", "report", path, "--by", "proto", "--json")
+    assert result.returncode == 0, result.stderr
+    answer: dict[str, Any] = json.loads(result.stdout)
+    return answer
 
 
 def total(table: Sums) -> tuple[int, int, int]:

@@ -1,7 +1,5 @@
 """When the disk is full, the table huge, or the daemon too slow: nothing is lost without being said."""
 
-import csv
-import io
 import re
 import shutil
 import signal
@@ -12,15 +10,13 @@ from pathlib import Path
 
 import pytest
 from lab import Link, add
-from suite import Daemon, environment, program, run, until
+from suite import Daemon, environment, program, report, until
 
 
 def totals(path: Path) -> tuple[int, int, int]:
     """Packets, all and data of a log or dump, however many rows it has."""
-    result = run("bpft", "report", path, "--by", "proto", "-n", "--format", "csv")
-    assert result.returncode == 0, result.stderr
-    counted = [[int(cell) for cell in row[-3:]] for row in list(csv.reader(io.StringIO(result.stdout)))[1:]]
-    return sum(row[0] for row in counted), sum(row[1] for row in counted), sum(row[2] for row in counted)
+    sums = report(path)["everything"]
+    return sums["packets"], sums["all"], sums["data"]
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Starts that race, links that vanish, names that point elsewhere, floods: one daemon stays, answers and adds up."""
 
-import json
 import signal
 import stat
 import subprocess
@@ -10,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lab import Link, Namespace, add
-from suite import Daemon, rows, run, until
+from suite import Daemon, report, rows, run, until
 
 
 def test_twenty_starts_make_one_daemon(daemon: Daemon) -> None:
@@ -124,12 +123,6 @@ def test_counters_are_reported_on_request(daemon: Daemon, link: Link) -> None:
     assert "42 packets" in daemon.foreground.stderr.read()
 
 
-def report(path: Path) -> dict:
-    result = run("bpft", "report", path, "--by", "proto", "--json")
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
-
-
 def test_a_capped_table_keeps_the_totals(daemon: Daemon, link: Link) -> None:
     """C7: 100,000 flows where 5,000 fit; every byte is there, and so is who was big before."""
     daemon.start("--max-flows", "5000", "-m", "0")
@@ -137,7 +130,7 @@ def test_a_capped_table_keeps_the_totals(daemon: Daemon, link: Link) -> None:
     flood = link.spoofed(100_000)
     time.sleep(0.3)
     daemon.do("trafdump")
-    assert report(daemon.dump)["total"]["all"] == next(iter(big.values()))[1] + flood[1]
+    assert report(daemon.dump)["everything"]["all"] == next(iter(big.values()))[1] + flood[1]
     held = rows(daemon.dump)
     assert len(held) <= 5000
     assert big.items() <= held.items()
