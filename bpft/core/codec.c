@@ -73,7 +73,8 @@ static struct bpft_bytes *new_column(struct work *w, uint16_t id, enum bpft_enco
 	return &c->bytes;
 }
 
-static uint64_t plan_lanes(struct work *w, uint64_t lane[2][BPFT_GROUP_ROWS], unsigned lanes, struct bpft_lane_plan plan[2])
+static uint64_t plan_lanes(struct work *w, uint64_t lane[2][BPFT_GROUP_ROWS], unsigned lanes,
+                           struct bpft_lane_plan plan[2])
 {
 	uint64_t bits = 0;
 

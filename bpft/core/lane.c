@@ -209,7 +209,8 @@ static void better(struct bpft_lane_plan *plan, enum bpft_packing packing, uint6
 	}
 }
 
-static void plan_lane(struct bpft_lane_work *work, const uint64_t *v, size_t n, bool nested, struct bpft_lane_plan *plan)
+static void plan_lane(struct bpft_lane_work *work, const uint64_t *v, size_t n, bool nested,
+                      struct bpft_lane_plan *plan)
 {
 	uint64_t min = v[0], max = v[0], varints = 0, bits = 24;
 	size_t runs = 1;
