@@ -1,6 +1,6 @@
 """Builds the C core as one extension for the limited API of Python 3.11 (abi3)."""
 
-from glob import glob
+from pathlib import Path
 
 from setuptools import Extension, setup
 
@@ -8,8 +8,8 @@ setup(
     ext_modules=[
         Extension(
             "bpft.core._core",
-            sources=sorted(glob("bpft/core/*.c")),
-            depends=sorted(glob("bpft/core/*.h")),
+            sources=sorted(map(str, Path("bpft/core").glob("*.c"))),
+            depends=sorted(map(str, Path("bpft/core").glob("*.h"))),
             libraries=["pcap"],
             extra_compile_args=["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"],
             define_macros=[("Py_LIMITED_API", "0x030B0000"), ("_GNU_SOURCE", None)],

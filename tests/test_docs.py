@@ -24,7 +24,7 @@ BASH = shutil.which("bash")
 
 def page(name: str) -> str:
     """The source of a manual page."""
-    found = list((PROJECT / "man").glob(f"{name}.[1-8]"))
+    found = list((PROJECT / "man").glob(f"{name}.[18]"))
     assert len(found) == 1, f"{name} has no manual page"
     return found[0].read_text()
 

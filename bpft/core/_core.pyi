@@ -117,7 +117,7 @@ class Signals:
     def fileno(self) -> int:
         """Readable when a signal waits."""
     def take(self) -> dict[int, bool]:
-        """Signals since the last call: {number: typed}; typed: the kernel sent it (si_code > 0), as Ctrl-C does (P3)."""
+        """Signals since the last call: {number: typed}; typed: the kernel sent it (si_code > 0), like Ctrl-C (P3)."""
     def close(self) -> None: ...
 
 def libpcap_version() -> str: ...
@@ -132,8 +132,9 @@ def read_capture(
 ) -> dict[str, object]:
     """Meter a capture from an open descriptor (file or pipe) into table, as captured (C2).
 
-    Reads pcap and pcapng (RULES F1-F6).  Returns ``error`` (None, or one line where the file is broken: what came
-    before is counted), ``frames`` (passed the filter), ``linktypes`` (tuple), ``format`` ("pcap"|"pcapng"), ``snaplen``.
+    Reads pcap and pcapng (RULES F1-F6).  Returns ``error`` (None, or one line where the file is broken: what
+    came before is counted), ``frames`` (passed the filter), ``linktypes`` (tuple), ``format`` ("pcap"|"pcapng")
+    and ``snaplen``.
     Raises CaptureError when it is no capture at all, FilterError for a bad expression.
     count: stop after so many frames that passed the filter (C9).  addresses_only: -X (C6).
     """
@@ -185,7 +186,7 @@ class Capture:
         """
     def stop(self) -> None: ...
     def stats(self) -> tuple[int, int, int]:
-        """(received, dropped by the kernel, dropped by the interface), 64-bit, since opening; received includes dropped."""
+        """(received, dropped by the kernel, dropped by the interface) since opening; received includes dropped."""
     @property
     def error(self) -> str: ...
     def fds(self) -> tuple[int, ...]:
