@@ -126,6 +126,7 @@ def test_the_first_ten_in_a_table_and_all_elsewhere() -> None:
     assert any(line.startswith(f"10 of {rows} rows, ") for line in lines("report", "-n", SAMPLE))
     assert len(lines("report", SAMPLE, "--format", "ndjson")) == rows
     assert len(lines("report", SAMPLE, "--format", "csv", "--top", "3")) == 4
+    assert len(lines("report", SAMPLE, "--format", "csv", "--top", str(10**30))) == rows + 1
 
 
 def test_json_in_short() -> None:

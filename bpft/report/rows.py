@@ -44,6 +44,8 @@ class Ranking:
 
     def rows(self, sort: Sort = "all", top: int = 0) -> Iterator[Row]:
         """By key ascending, or by a sum descending with ties by key; IPv4 before IPv6 in a tie.  top 0: all."""
+        if top >= len(self):
+            top = 0
         streams = [self._stream(version, sort, top) for version in VERSIONS]
         if sort == "key":
             merged: Iterator[Row] = chain(*streams)
