@@ -22,6 +22,7 @@ enum {
 	BURST = 8192,        /* packets before requests are looked at again */
 	SLACK_MS = 20,       /* the kernel's block timer ticks coarsely */
 	MAX_FD = 1024,       /* descriptors looked at to find those that libpcap opened */
+	LOOK_AGAIN_MS = 500, /* at a link that went down: whether it was deleted meanwhile */
 };
 
 enum request { NOTHING, SWAP, STATS };
@@ -223,6 +224,9 @@ static int due_in(struct bpft_live *l, int64_t drained)
 	if (l->request != NOTHING && (!at || l->not_before < at))
 		at = l->not_before;
 	pthread_mutex_unlock(&l->lock);
+	/* libpcap asks to be called again after a link went down, since nothing tells that it was deleted then. */
+	if (pcap_get_required_select_timeout(l->pcap) && (!at || at > now_ms() + LOOK_AGAIN_MS))
+		at = now_ms() + LOOK_AGAIN_MS;
 	if (!at)
 		return -1;
 	at -= now_ms();
