@@ -3,8 +3,11 @@
 Nothing here raises: a message that cannot be delivered must not cost a byte of traffic.
 """
 
+import select
 import sys
 from collections.abc import Callable
+from io import UnsupportedOperation
+from typing import TextIO
 
 IDENT = "trafd"
 
@@ -12,6 +15,8 @@ IDENT = "trafd"
 before: Callable[[], None] | None = None
 
 _syslog: Callable[[int, str], None] | None = None
+
+_PATIENCE_MS = 1000
 
 # The levels of syslog(3); its module is imported only once messages go there.
 _ERROR, _WARNING, _NOTICE, _INFO = 3, 4, 5, 6
@@ -60,12 +65,25 @@ def _say(level: int, shown: str, logged: str) -> None:
         _syslog(level, one_line(logged))
         return
     try:
+        if not _can_write(sys.stderr):
+            return  # A terminal held with Ctrl-S, a pipe nobody reads: saving does not wait for them.
         if before is not None:
             before()
         sys.stderr.write(f"{IDENT}: {one_line(shown)}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         return  # A closed or absent stderr: there is nobody to tell.
+
+
+def _can_write(stream: TextIO) -> bool:
+    """Whether a line can be written within a second."""
+    try:
+        descriptor = stream.fileno()
+    except UnsupportedOperation:
+        return True  # In memory.
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(_PATIENCE_MS))
 
 
 def one_line(text: str) -> str:

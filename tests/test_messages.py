@@ -1,5 +1,6 @@
 """Messages: one line each, to stderr or syslog, and never an exception."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -84,3 +85,13 @@ def test_numbers_for_people() -> None:
         "3 h 21 min",
         "1 d 3 h",
     ]
+
+
+def test_a_pipe_that_nobody_reads_does_not_stop_the_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "_PATIENCE_MS", 10)
+    read_end, write_end = os.pipe()
+    with os.fdopen(write_end, "w") as full, os.fdopen(read_end):
+        monkeypatch.setattr(sys, "stderr", full)
+        for _ in range(1000):
+            messages.error("x" * 200)
+        assert len(os.read(read_end, 1 << 20)) > 10_000

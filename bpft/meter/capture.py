@@ -18,7 +18,7 @@ _WHOLE_FRAMES = 262144  # what a snaplen of 0 means
 _MIN_BUFFER, _MAX_BUFFER = 4 << 20, 64 << 20
 
 # pcap/pcap.h
-_NO_SUCH_DEVICE, _NO_PERMISSION, _NO_PROMISC_PERMISSION = -5, -8, -11
+_NO_SUCH_DEVICE, _NO_PERMISSION, _NOT_UP, _NO_PROMISC_PERMISSION = -5, -8, -9, -11
 
 
 class Live(Protocol):
@@ -73,7 +73,7 @@ def open_live(
             raise NoPermission(interface) from None
         if code == _NO_SUCH_DEVICE or info is None:
             raise NoSuchInterface(interface, ", ".join(interfaces.names()) or "none") from None
-        raise CannotCapture(interface, text) from None
+        raise CannotCapture(interface, "it is down; bring it up first" if code == _NOT_UP else text) from None
     try:
         capture.set_filter(filter, optimize)
     except core.FilterError as why:
