@@ -23,19 +23,22 @@ sh scripts/prepare.sh run
 root=${BPFT_ROOT:-demo}
 { mkdir -p "$root" && [ -w "$root" ]; } 2>/dev/null || root=$(mktemp -d)
 
+# report EXT: what its log and its dump hold.
 report() {
-	log=$root/var/lib/bpft/trafd.$1
-	"$bin/bpft" report "$log"
-	say "the log is $log; ask it more, for instance:"
-	echo "    $bin/bpft report $log --by host"
-	echo "    $bin/bpft report $log --by port --top 5 --format json"
+	set -- "$root/var/lib/bpft/trafd.$1" "$root/var/lib/bpft/tmp/trafd.$1"
+	[ -e "$2" ] || set -- "$1"
+	[ -e "$1" ] || shift
+	"$bin/bpft" report "$@"
+	say "ask more, for instance:"
+	echo "    $bin/bpft report $* --by host"
+	echo "    $bin/bpft report $* --by port --top 5 --format json"
 }
 
 # A capture starts a log of its own each time, so trying it twice does not double the figures.
 read_capture() {
 	rm -f "$root/var/lib/bpft/trafd.capture"
 	status=0
-	"$bin/trafd" --root "$root" --read "$1" -f capture || status=$?
+	"$bin/trafd" --root "$root" -m 0 --read "$1" -f capture || status=$?
 	[ -e "$root/var/lib/bpft/trafd.capture" ] && report capture
 	exit $status
 }
@@ -58,7 +61,7 @@ if ! problem=$("$bin/trafd" --root "$root" -i "$interface" -d 2>&1); then
 fi
 
 say "counting on $interface; Ctrl-C saves and prints the report"
-"$bin/trafd" --root "$root" -i "$interface" --foreground &
+"$bin/trafd" --root "$root" -m 0 -i "$interface" --foreground &
 daemon=$!
 # However this script is ended, the table is saved (INT) and the daemon stops (TERM); a typed Ctrl-C reaches the daemon by itself too.
 trap 'kill -INT $daemon 2>/dev/null; kill -TERM $daemon 2>/dev/null' INT TERM HUP
