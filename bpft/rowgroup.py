@@ -47,11 +47,13 @@ def pack_group(
 class Group:
     """What one row group's section holds."""
 
+    section: bytes  #: all its bytes
     version: Literal[4, 6]
     rows: int
     other: bool  #: remainders (SEMANTICS C7)
     has_ports: bool
     has_proto: bool
+    has_packets: bool  #: else the records hold 0
 
     def __init__(self, section: bytes, damaged: Callable[[str], BlockDamaged]) -> None:
         """section: all its bytes, which are checked against their checksum.  damaged: makes the error of a reason.
@@ -59,6 +61,7 @@ class Group:
         ValueError, saying why, where they make no sense.
         """
         self._damaged = damaged
+        self.section = section
         body = open_section(section)
         if len(body) < GROUP.size:
             raise ValueError("it is too short")
@@ -79,6 +82,7 @@ class Group:
         self.version = self._version()
         self.has_ports = COLUMNS["sport"] in self.columns and COLUMNS["dport"] in self.columns
         self.has_proto = COLUMNS["proto"] in self.columns
+        self.has_packets = COLUMNS["packets"] in self.columns
 
     def _version(self) -> Literal[4, 6]:
         """By its addresses, or, where it has none, by its ipVersion: a constant lane of 4 or 6."""

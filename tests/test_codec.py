@@ -30,10 +30,10 @@ def decode(version: int, rows: int, columns: dict[str, tuple[int, bytes]], other
     return core.decode_columns(version, rows, given, other)
 
 
-def knows(one: bytes) -> tuple[int, bool, bool]:
+def knows(one: bytes) -> tuple[int, bool, bool, bool]:
     """What a record knows, which decides whom it shares a row group with."""
-    *_, flags, vlan, _, _, _ = blocks.FORMAT[4 if len(one) == 40 else 6].unpack(one)
-    return flags & (NO_PORTS | NO_PROTO | OTHER), bool(flags & core.DIR_MASK), bool(vlan)
+    *_, flags, vlan, packets, _, _ = blocks.FORMAT[4 if len(one) == 40 else 6].unpack(one)
+    return flags & (NO_PORTS | NO_PROTO | OTHER), bool(flags & core.DIR_MASK), bool(vlan), bool(packets)
 
 
 @given(st.data(), blocks.versions, st.booleans())
@@ -41,7 +41,7 @@ def test_what_goes_in_comes_out(data: st.DataObject, version: int, in_order: boo
     records = split(version, data.draw(dense(version)))
     if in_order:
         records.sort()
-    back: dict[tuple[int, bool, bool], list[bytes]] = {}
+    back: dict[tuple[int, bool, bool, bool], list[bytes]] = {}
     for rows, other, columns in encode(version, b"".join(records)):
         found = split(version, decode(version, rows, columns, other))
         assert len(found) == rows
@@ -88,6 +88,7 @@ SHAPES: dict[str, tuple[list[int], int]] = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_packing(shape: str) -> None:
     values, packing = SHAPES[shape]
+    values = [value or 1 for value in values]  # no packets: not known, and no column
     records = b"".join(record(packets=value, all=40, data=0) for value in values)
     [(rows, _, columns)] = encode(4, records)
     assert columns["packets"][1][0] == packing
@@ -107,6 +108,9 @@ def test_other_has_no_key_but_its_version() -> None:
 def test_absent_is_not_zero() -> None:
     [(_, _, columns)] = encode(4, record(flags=NO_PORTS | NO_PROTO))
     assert not {"sport", "dport", "proto", "direction", "vlan"} & set(columns)
+    [(rows, _, columns)] = encode(4, record(packets=0, all=60, data=20))
+    assert "packets" not in columns
+    assert decode(4, rows, columns) == record(packets=0, all=60, data=20)
     [(_, _, columns)] = encode(4, record(sport=0, dport=0, proto=0, flags=core.DIR_RX, vlan=1))
     assert columns["direction"] == columns["vlan"] == (_PLAIN, b"\x00\x00")
 

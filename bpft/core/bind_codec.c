@@ -82,7 +82,7 @@ static int encode_class(PyObject *groups, int version, const void *records, size
 /* One group of each class that occurs among the records. */
 static int encode_classes(PyObject *groups, int version, const void *records, size_t rows)
 {
-	uint32_t classes = bpft_group_classes(version, records, rows);
+	uint64_t classes = bpft_group_classes(version, records, rows);
 	void *copy;
 	int failed = 0;
 
@@ -93,7 +93,7 @@ static int encode_classes(PyObject *groups, int version, const void *records, si
 		PyErr_NoMemory();
 		return -1;
 	}
-	for (unsigned class = 0; !failed && class < 32; class++)
+	for (unsigned class = 0; !failed && class < 64; class++)
 		if (classes >> class & 1)
 			failed = encode_class(groups, version, copy, bpft_group_take(version, records, rows, class, copy));
 	free(copy);

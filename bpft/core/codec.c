@@ -21,26 +21,29 @@ struct work {                /* of one group being encoded */
 
 /* ---- classes ------------------------------------------------------------- */
 
-enum { NO_PORTS = 1, NO_PROTO = 2, OTHER = 4, HAS_DIRECTION = 8, HAS_VLAN = 16 };
+/* No packet, no record: one of 0 packets does not know how many they were (imported logs). */
+enum { NO_PORTS = 1, NO_PROTO = 2, OTHER = 4, HAS_DIRECTION = 8, HAS_VLAN = 16, NO_PACKETS = 32 };
 
 static unsigned class_of(const struct bpft_layout *at, const uint8_t *record)
 {
 	uint8_t flags = record[at->flags];
 	uint16_t vlan;
+	uint64_t packets;
 
 	memcpy(&vlan, record + at->vlan, sizeof vlan);
+	memcpy(&packets, record + at->packets, sizeof packets);
 	return (flags & BPFT_NO_PORTS ? NO_PORTS : 0u) | (flags & BPFT_NO_PROTO ? NO_PROTO : 0u) |
 	       (flags & BPFT_OTHER ? OTHER : 0u) | (flags & BPFT_DIR_MASK ? HAS_DIRECTION : 0u) |
-	       (vlan ? HAS_VLAN : 0u);
+	       (vlan ? HAS_VLAN : 0u) | (packets ? 0u : NO_PACKETS);
 }
 
-uint32_t bpft_group_classes(int version, const void *records, size_t rows)
+uint64_t bpft_group_classes(int version, const void *records, size_t rows)
 {
 	const struct bpft_layout *at = bpft_layout(version);
-	uint32_t classes = 0;
+	uint64_t classes = 0;
 
 	for (size_t i = 0; i < rows; i++)
-		classes |= 1u << class_of(at, (const uint8_t *)records + i * at->size);
+		classes |= UINT64_C(1) << class_of(at, (const uint8_t *)records + i * at->size);
 	return classes;
 }
 
@@ -179,6 +182,15 @@ static void write_sums(struct work *w)
 	write_smaller(w, BPFT_COL_DATA, BPFT_ENC_PREDICTED, 1, 2, NULL);
 }
 
+/* Without packets there is nothing that the sums could be told from. */
+static void write_sums_alone(struct work *w)
+{
+	bpft_load_u64(w->records + w->at->all, w->at->size, w->all, w->rows);
+	write_plain(w, BPFT_COL_ALL, w->all);
+	bpft_load_u64(w->records + w->at->data, w->at->size, w->value[0], w->rows);
+	write_plain(w, BPFT_COL_DATA, w->value[0]);
+}
+
 static void write_columns(struct work *w, unsigned class)
 {
 	const struct bpft_layout *at = w->at;
@@ -215,7 +227,10 @@ static void write_columns(struct work *w, unsigned class)
 		}
 		write_plain(w, BPFT_COL_VLAN, value);
 	}
-	write_sums(w);
+	if (class & NO_PACKETS)
+		write_sums_alone(w);
+	else
+		write_sums(w);
 }
 
 static const char *check_records(const struct bpft_layout *at, const uint8_t *records, size_t rows)

@@ -1,7 +1,7 @@
 /* codec.h - dense records of one row group as columns, each in bytes of its own, and back.
  *
  * A group holds at most BPFT_GROUP_ROWS records of one class, which know the same things: ports or none, protocol or
- * none, direction or none, VLAN or none, `other` or not.  What they do not know gets no column.
+ * none, direction or none, VLAN or none, packets or none (0), `other` or not.  What they do not know gets no column.
  * bpft(5) has the encodings to the byte; lane.h has the packing of one vector.
  */
 #ifndef BPFT_CODEC_H
@@ -50,8 +50,8 @@ struct bpft_group_columns {
 	struct bpft_column column[BPFT_GROUP_COLUMNS];
 };
 
-/* Which classes (0..31) occur among the records, as a bit each. */
-uint32_t bpft_group_classes(int version, const void *records, size_t rows);
+/* Which classes (0..63) occur among the records, as a bit each. */
+uint64_t bpft_group_classes(int version, const void *records, size_t rows);
 /* Copy the records of one class, in their order, to out (room for all); returns how many. */
 size_t bpft_group_take(int version, const void *records, size_t rows, unsigned class, void *out);
 
