@@ -311,16 +311,36 @@ ALWAYS_INLINE void prefetch_slot(const struct half *h, uint64_t hashed)
 		__builtin_prefetch(&h->index[place(h, hashed)]);
 }
 
-ALWAYS_INLINE void prefetch_record(const struct half *h, uint64_t hashed, const size_t key_size)
+/* The number + 1 of the record that is probably the key's, on its way into the cache; 0: none.
+ * Between this and its use the table may grow (numbers stay) and fold (they do not). */
+ALWAYS_INLINE uint32_t prefetch_record(const struct half *h, uint64_t hashed, const size_t key_size)
 {
 	if (!h->index)
-		return;
-	uint64_t slot = h->index[place(h, hashed)];
-	if (slot >> 32 == hashed >> 32) {
-		const uint8_t *rec = record(h, (uint32_t)slot - 1, key_size);
-		__builtin_prefetch(rec, 1);
-		__builtin_prefetch(rec + rec_size(key_size) - 1, 1);
+		return 0;
+	uint64_t mask = ((uint64_t)1 << h->bits) - 1;
+
+	for (uint64_t at = place(h, hashed); h->index[at]; at = (at + 1) & mask)
+		if (h->index[at] >> 32 == hashed >> 32) {
+			const uint8_t *rec = record(h, (uint32_t)h->index[at] - 1, key_size);
+			__builtin_prefetch(rec, 1);
+			__builtin_prefetch(rec + rec_size(key_size) - 1, 1);
+			return (uint32_t)h->index[at];
+		}
+	return 0;
+}
+
+/* As sums_for(), first trying the record that was prefetched. */
+ALWAYS_INLINE struct bpft_sums *prefetched_sums(struct bpft_table *t, const int v, const void *key, uint64_t hashed,
+                                                uint32_t number, const size_t key_size)
+{
+	struct half *h = &t->half[v];
+
+	if (number && number <= h->count) {
+		uint8_t *rec = record(h, number - 1, key_size);
+		if (same(rec, key, key_size))
+			return sums_of(rec, key_size);
 	}
+	return sums_for(t, v, key, hashed, key_size);
 }
 
 enum { K4 = sizeof(struct bpft_key4), K6 = sizeof(struct bpft_key6) };
@@ -342,6 +362,8 @@ static void count_frame(struct bpft_counters *n, const struct bpft_flow *f)
 
 static void add_batch(struct bpft_table *t, struct bpft_flow *flows, unsigned n)
 {
+	uint32_t number[BATCH];
+
 	for (unsigned i = 0; i < n; i++) {
 		struct bpft_flow *f = &flows[i];
 		if (f->version == 4) {
@@ -354,18 +376,18 @@ static void add_batch(struct bpft_table *t, struct bpft_flow *flows, unsigned n)
 	}
 	for (unsigned i = 0; i < n; i++)
 		if (flows[i].version == 4)
-			prefetch_record(&t->half[0], flows[i].hash, K4);
+			number[i] = prefetch_record(&t->half[0], flows[i].hash, K4);
 		else if (flows[i].version == 6)
-			prefetch_record(&t->half[1], flows[i].hash, K6);
+			number[i] = prefetch_record(&t->half[1], flows[i].hash, K6);
 	for (unsigned i = 0; i < n; i++) {
 		const struct bpft_flow *f = &flows[i];
 		struct bpft_sums *s = NULL;
 
 		count_frame(&t->counters, f);
 		if (f->version == 4)
-			s = sums_for(t, 0, &f->key.v4, f->hash, K4);
+			s = prefetched_sums(t, 0, &f->key.v4, f->hash, number[i], K4);
 		else if (f->version == 6)
-			s = sums_for(t, 1, &f->key.v6, f->hash, K6);
+			s = prefetched_sums(t, 1, &f->key.v6, f->hash, number[i], K6);
 		if (s) {
 			s->packets += f->packets;
 			s->all += f->all;
@@ -436,6 +458,7 @@ ALWAYS_INLINE void add_records(struct bpft_table *t, const int v, const uint8_t 
 	uint8_t keys[2 * BATCH][K6];
 	uint64_t hashed[2 * BATCH];
 	const struct bpft_sums *sums[2 * BATCH];
+	uint32_t number[2 * BATCH];
 
 	while (n) {
 		unsigned m = 0;
@@ -448,9 +471,9 @@ ALWAYS_INLINE void add_records(struct bpft_table *t, const int v, const uint8_t 
 			}
 		}
 		for (unsigned i = 0; i < m; i++)
-			prefetch_record(&t->half[v], hashed[i], key_size);
+			number[i] = prefetch_record(&t->half[v], hashed[i], key_size);
 		for (unsigned i = 0; i < m; i++) {
-			struct bpft_sums add, *s = sums_for(t, v, keys[i], hashed[i], key_size);
+			struct bpft_sums add, *s = prefetched_sums(t, v, keys[i], hashed[i], number[i], key_size);
 			memcpy(&add, sums[i], sizeof add); /* a caller's buffer may be unaligned */
 			if (s)
 				add_sums(s, &add);
