@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
+from itertools import chain
 from typing import Literal
 
 from bpft import core
@@ -21,7 +22,18 @@ from bpft.record import Header
 from bpft.rowgroup import GROUP_ROWS, Group, open_section, pack_group, pack_section
 from bpft.source import Source
 
-__all__ = ["END_SIZE", "MAGIC", "Block", "Group", "Refused", "find_end", "load_table", "read_block", "write_block"]
+__all__ = [
+    "END_SIZE",
+    "MAGIC",
+    "Block",
+    "Group",
+    "Refused",
+    "find_end",
+    "load_table",
+    "read_block",
+    "rewrite_block",
+    "write_block",
+]
 
 ID_BYTES = 16
 #: Bytes of an end section, the last of every block.
@@ -38,12 +50,22 @@ def write_block(header: Header, table: core.Table, *, previous: bytes = b"", min
     previous: the id of the block before it in the log.  min_all: SEMANTICS C8.  The table must not change meanwhile.
     The last piece is the end section, END_SIZE bytes; the block's id are the 16 before its checksum.
     """
+    return _sealed(replace(header, min_all=max(header.min_all, min_all)), previous, _packed(table, min_all))
+
+
+def rewrite_block(block: "Block", header: Header) -> Iterator[bytes]:
+    """The bytes of a block of the same records that says header of itself; its place in the chain stays.
+
+    Raises BlockDamaged where a row group does not match its checksum.
+    """
+    return _sealed(header, block.previous, ((group.section, group.rows) for group in block.groups()))
+
+
+def _sealed(header: Header, previous: bytes, groups: Iterator[tuple[bytes, int]]) -> Iterator[bytes]:
     content = blake2b(digest_size=ID_BYTES)
     length = rows = 0
-    start = START.pack(MAGIC, FORMAT_VERSION, b"") + pack_section(
-        HEADER, pack_header(replace(header, min_all=min_all), previous)
-    )
-    for piece, piece_rows in _pieces(start, table, min_all):
+    start = START.pack(MAGIC, FORMAT_VERSION, b"") + pack_section(HEADER, pack_header(header, previous))
+    for piece, piece_rows in chain([(start, 0)], groups):
         content.update(piece)
         length += len(piece)
         rows += piece_rows
@@ -54,8 +76,8 @@ def write_block(header: Header, table: core.Table, *, previous: bytes = b"", min
     yield end + CRC.pack(zlib.crc32(end))
 
 
-def _pieces(start: bytes, table: core.Table, min_all: int) -> Iterator[tuple[bytes, int]]:
-    yield start, 0
+def _packed(table: core.Table, min_all: int) -> Iterator[tuple[bytes, int]]:
+    """Each row group's section, and its rows."""
     compressor = Compressor()
     version: Literal[4, 6]
     for version in (4, 6):

@@ -14,6 +14,7 @@ from construct import (
     Bytes,
     Check,
     Checksum,
+    Compressed,
     Computed,
     Const,
     Construct,
@@ -103,6 +104,7 @@ delta = Struct(
     "covered_ns" / Int64ul,
     "resets" / Int64ul,
 )
+prefix_len = Struct("ipv4" / Int8ul, "ipv6" / Int8ul)
 label = Struct("name_bytes" / Int16ul, "name_value" / text)
 
 FIELDS = (
@@ -118,6 +120,7 @@ FIELDS = (
     Field(10, "clock_synchronised", Flag),
     Field(11, "zone", text),
     Field(12, "gaps", interval, many=True),
+    Field(13, "epochs", Bytes16, many=True, mandatory=True),
     Field(16, "host", text),
     Field(17, "probe", GreedyBytes),
     Field(18, "interface", text),
@@ -139,10 +142,12 @@ FIELDS = (
     Field(38, "key_mode", text),
     Field(39, "promiscuous", Flag),
     Field(40, "min_all", Int64ul),
+    Field(41, "prefix_len", prefix_len, mandatory=True),
     Field(48, "counters", counters),
     Field(49, "skipped", skipped, many=True),
     Field(50, "direction", direction, many=True),
     Field(51, "delta", delta),
+    Field(52, "series", GreedyBytes),
     Field(56, "software", text),
     Field(57, "rules", text),
     Field(58, "labels", label, many=True),
@@ -155,6 +160,14 @@ field = Struct(
 )
 
 header = Struct("fields" / GreedyRange(field), Terminated)
+
+#: The value of field 52: six columns of unsigned 64-bit integers, each as eight planes of bytes, the lowest first.
+series = Struct(
+    "step_s" / Int32ul,
+    "points" / Int32ul,
+    "columns" / Compressed(Array(6, Array(8, Bytes(this._root.points))), "zlib"),
+    Terminated,
+)
 
 # ---- row groups ----
 
@@ -253,6 +266,7 @@ _HEADS = {
     "CRC": Int32ul,
     "FIELD": Struct("type" / Int16ul, "length" / Int32ul),
     "GROUP": Struct("rows" / Int32ul, "flags" / Int16ul, "count" / Int16ul),
+    "SERIES": Struct("step_s" / Int32ul, "points" / Int32ul),
     "COLUMN": column,
     "END_BODY": end,
 }

@@ -19,6 +19,7 @@ SECTION = Struct("<HL")
 CRC = Struct("<L")
 FIELD = Struct("<HL")
 GROUP = Struct("<LHH")
+SERIES = Struct("<LL")
 COLUMN = Struct("<HBBLL")
 END_BODY = Struct("<QQ16s")
 
@@ -63,6 +64,7 @@ FIELDS = (
     Field(32778, "clock_synchronised", "<?", "", False),
     Field(32779, "zone", "", "text", False),
     Field(32780, "gaps", "<qq", "", True),
+    Field(13, "epochs", "<16s", "", True),
     Field(32784, "host", "", "text", False),
     Field(32785, "probe", "", "bytes", False),
     Field(32786, "interface", "", "text", False),
@@ -84,10 +86,12 @@ FIELDS = (
     Field(32806, "key_mode", "", "text", False),
     Field(32807, "promiscuous", "<?", "", False),
     Field(32808, "min_all", "<Q", "", False),
+    Field(41, "prefix_len", "<BB", "", False),
     Field(32816, "counters", "<QQQQQQqq", "", False),
     Field(32817, "skipped", "<Q", "text", True),
     Field(32818, "direction", "<BQQQQ", "", True),
     Field(32819, "delta", "<QQQQQQ", "", False),
+    Field(32820, "series", "", "bytes", False),
     Field(32824, "software", "", "text", False),
     Field(32825, "rules", "", "text", False),
     Field(32826, "labels", "<H", "text", True),

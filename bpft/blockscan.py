@@ -20,6 +20,7 @@ class Damage:
     offset: int
     length: int
     reason: str
+    newer: bool = False  #: a whole block, which this version must not read
 
 
 def sniff(data: bytes) -> bool:
@@ -32,26 +33,27 @@ def is_log(path: str | os.PathLike[str]) -> bool:
     source = Source(path)
     if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
         return False
-    return sniff(source.read(0, len(MAGIC))) or any(isinstance(found, Block) for found in _scan(source, 0, False))
+    return sniff(source.read(0, len(MAGIC))) or any(isinstance(found, Block) for found in walk(source, 0, False))
 
 
-def scan(path: str | os.PathLike[str], check: bool = True) -> Iterator[Block | Damage]:
+def scan(path: str | os.PathLike[str] | Source, check: bool = True) -> Iterator[Block | Damage]:
     """Every intact block of a file, before, between and after what is damaged or must not be read here.
 
     check: verify every byte of each block by its id.  Else only what bpft.block says is checked when a block is found,
     which touches no row group; Block.verify() is then left to whoever believes its records.  A block that is being
     appended meanwhile is not there yet, and is no damage.  Raises CannotRead.
     """
-    source = Source(path)
-    for found in _scan(source, 0, check):
+    source = path if isinstance(path, Source) else Source(path)
+    for found in walk(source, 0, check):
         if isinstance(found, Damage) and found.offset + found.length >= source.size:
             if not _being_appended(source):  # it may have been, a moment ago
-                yield from _scan(source, found.offset, check)
+                yield from walk(source, found.offset, check)
             return
         yield found
 
 
-def _scan(source: Source, offset: int, check: bool) -> Iterator[Block | Damage]:
+def walk(source: Source, offset: int, check: bool) -> Iterator[Block | Damage]:
+    """As scan(), from offset on, and taking a block that is being appended for damage: for who holds the lock."""
     damaged_from, reason = offset, ""
     while offset < (size := source.size):
         try:
@@ -61,7 +63,7 @@ def _scan(source: Source, offset: int, check: bool) -> Iterator[Block | Damage]:
         except Refused as error:
             if offset > damaged_from:
                 yield Damage(damaged_from, offset - damaged_from, reason)
-            yield Damage(offset, error.args[1], error.args[0])
+            yield Damage(offset, error.args[1], error.args[0], newer=True)
             offset += error.args[1]
             damaged_from = offset
         except (ValueError, BlockDamaged) as error:
@@ -116,7 +118,7 @@ def last_block(source: Source) -> tuple[Block | None, Damage | None]:
         else:
             return block, None
     last, damage = None, None
-    for found in _scan(source, 0, True):
+    for found in walk(source, 0, True):
         if isinstance(found, Block):
             last, damage = found, None
         else:

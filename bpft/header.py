@@ -22,7 +22,9 @@ _Value = tuple[Any, ...]
 _BY_NAME = {field.name: field for field in FIELDS}
 _BY_NUMBER = {field.type & ~IGNORABLE: field for field in FIELDS}
 _PLAIN = [
-    f.name for f in fields(Header) if f.name in _BY_NAME and f.name not in ("counters", "delta", "gaps", "labels")
+    f.name
+    for f in fields(Header)
+    if f.name in _BY_NAME and f.name not in ("counters", "delta", "gaps", "labels", "prefix_len")
 ]
 _DIRECTIONS = ("unknown", "rx", "tx")
 _COUNTERS = ("seen", "counted", "folded", "received", "dropped", "if_dropped", "first_ns", "last_ns")
@@ -119,6 +121,8 @@ def _values(header: Header, previous: bytes) -> Iterator[tuple[str, _Value]]:
         elif value is not None and value != "" and value != b"":
             yield name, (value,)
     yield from (("gaps", gap) for gap in header.gaps)
+    if header.prefix_len is not None:
+        yield "prefix_len", header.prefix_len
     yield "counters", tuple(getattr(counters, name) for name in _COUNTERS)
     yield from (("skipped", (frames, reason)) for reason, frames in counters.skipped.items() if frames)
     yield from (("direction", (_DIRECTIONS.index(name), *sums)) for name, sums in counters.direction.items())
@@ -136,6 +140,11 @@ def _header(values: dict[str, list[_Value]]) -> Header:
             found = [value[0] for value in values[name]]
             setattr(header, name, found if _BY_NAME[name].many else found[0])
     header.gaps = [(begin, end) for begin, end in values.get("gaps", [])]
+    if "prefix_len" in values:
+        bits4, bits6 = values["prefix_len"][0]
+        if bits4 > 32 or bits6 > 128:
+            raise ValueError(f"header field prefix_len has no prefixes of {bits4} and {bits6} bits")
+        header.prefix_len = bits4, bits6
     if "counters" in values:
         header.counters = Counters(**dict(zip(_COUNTERS, values["counters"][0], strict=True)))
     header.counters.skipped = {reason: frames for frames, reason in values.get("skipped", [])}

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,17 +9,24 @@ from pathlib import Path
 from bpft import core, messages
 from bpft.block import MAGIC, Block, read_block, write_block
 from bpft.blockscan import Damage, is_log, last_block, scan, sniff
-from bpft.errors import CannotWrite, NotALog
+from bpft.errors import CannotRead, CannotWrite, NotALog
+from bpft.lognames import FLAGS, MODE, claim_free, lock_log, siblings, sync_directory
 from bpft.record import Header
+from bpft.rotation import Rotation
 from bpft.source import Source
 
-__all__ = ["AppendResult", "Damage", "LogWriter", "is_log", "read_dump", "scan", "sniff", "write_dump"]
+__all__ = [
+    "AppendResult",
+    "Damage",
+    "LogWriter",
+    "is_log",
+    "read_dump",
+    "scan",
+    "sniff",
+    "write_dump",
+]
 
-_MODE = 0o640
-_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 _FOREIGN = "it holds no block of a log; move it away first"
-#: Seconds to wait for somebody else who locks the log.
-_PATIENCE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +38,18 @@ class AppendResult:
     length: int
 
 
+class _Full(Exception):  # noqa: N818 - no failure
+    """The log had to make way: once more, into what bears its name now."""
+
+
 class LogWriter:
     """Appends blocks to one log; the daemon that owns it holds the lock of its EXT (SEMANTICS E8)."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], rotation: Rotation | None = None) -> None:
         """Check that appending could work, without making the file.  Raises CannotWrite, CannotRead."""
         self.path = Path(path).absolute()  # a daemon may change its directory
+        self._rotation = rotation or Rotation()
+        self._head: tuple[int, bytes] | None = None  # sequence and id of the block that we appended last
         #: (device, inode, length to cut it back to, length we left it at) after an append that could not be undone
         self._unfinished: tuple[int, int, int, int] | None = None
         try:
@@ -45,7 +57,7 @@ class LogWriter:
                 if not os.access(self.path.parent, os.W_OK | os.X_OK, effective_ids=True):
                     raise CannotWrite(str(self.path), f"no file can be made in {self.path.parent}")
                 return
-            os.close(os.open(self.path, _FLAGS))
+            os.close(os.open(self.path, FLAGS))
             empty = self.path.stat().st_size == 0
         except OSError as error:
             raise CannotWrite(str(self.path), error.strerror) from None
@@ -58,27 +70,84 @@ class LogWriter:
         header's role and sequence are set here.  On any failure the file is cut back to what it was, and CannotWrite
         is raised.  Where even that fails, nothing is appended until it is back at that length.  Bytes behind the last
         block that are not ours to judge stay as they are: the block goes behind them, and a warning names them.
+        A log that has to make way for the block is renamed first; where that fails, the block still goes into it.
         """
         try:
-            fd = self._locked()
+            return self._try(header, table, min_all, rotate=True)
+        except _Full:
+            return self._try(header, table, min_all, rotate=False)
+
+    def _try(self, header: Header, table: core.Table, min_all: int, rotate: bool) -> AppendResult:
+        """append(); _Full where the log was renamed, or could not be, and the block is not written yet."""
+        try:
+            fd = lock_log(self.path, os.O_CREAT)
         except OSError as error:
             raise CannotWrite(str(self.path), error.strerror) from error
         try:
             self._cut_back_unfinished(fd)
             last = self._checked_tail(fd)
-            header = replace(header, role="save", sequence=last.header.sequence + 1 if last else 0)
-            return self._append(fd, write_block(header, table, previous=last.id if last else b"", min_all=min_all))
+            if rotate and last and self._rotation.is_due(last.header, header):
+                self._make_way(last)
+                raise _Full
+            sequence, previous = (last.header.sequence, last.id) if last else self._head_elsewhere(header)
+            header = replace(header, role="save", sequence=sequence + 1)
+            pieces = write_block(header, table, previous=previous, min_all=min_all)
+            try:
+                done = self._append(fd, pieces, self._rotation.size if rotate and last else 0)
+            except _Full:
+                if last and self._unfinished is None:
+                    self._make_way(last)
+                raise
+            self._head = header.sequence, done.id
+            return done
         except OSError as error:
             raise CannotWrite(str(self.path), error.strerror) from error
         finally:
             fcntl.flock(fd, fcntl.LOCK_UN)
             os.close(fd)
 
-    def _append(self, fd: int, pieces: Iterator[bytes]) -> AppendResult:
+    def _make_way(self, last: Block) -> None:
+        """Rename the log, which is locked and ends with last, to a name that is free."""
+        name = aside = self._rotation.name(self.path, last.header)
+        number = 1
+        try:
+            while (taken := claim_free(aside)) is None:
+                number += 1
+                aside = name.with_name(f"{name.name}.{number}")
+            try:
+                os.rename(self.path, aside)  # noqa: PTH104 - as os.X, so that a test can make it fail
+            except OSError:
+                os.unlink(aside)  # noqa: PTH108
+                raise
+            finally:
+                os.close(taken)
+            sync_directory(self.path.parent)
+        except OSError as error:
+            messages.warning(f"{self.path}: cannot be renamed to {aside}: {error.strerror}; it grows on")
+        else:
+            messages.notice(f"{self.path}: is now {aside}")
+
+    def _head_elsewhere(self, header: Header) -> tuple[int, bytes]:
+        """(sequence, id) of the block that a new file goes on from; (-1, b"") where there is none.
+
+        It is the one that we appended last, else the latest at the end of a rotated sibling, of the same interface
+        because trafd.eth0.5 may be the log of another one.
+        """
+        if self._head is not None:
+            return self._head
+        ends = (_end_of(path) for path in siblings(self.path))
+        fitting = [last for last in ends if last is not None and last.header.interface == header.interface]
+        newest = max(fitting, key=lambda last: last.header.end_ns, default=None)
+        return (newest.header.sequence, newest.id) if newest else (-1, b"")
+
+    def _append(self, fd: int, pieces: Iterator[bytes], limit: int) -> AppendResult:
+        """limit: bytes that the file must not exceed, else _Full; 0: none."""
         length = end = os.fstat(fd).st_size
         piece = b""
         try:
             for piece in pieces:
+                if limit and end + len(piece) > limit:
+                    raise _Full
                 at = 0
                 while at < len(piece):
                     written = os.write(fd, memoryview(piece)[at:])
@@ -86,7 +155,7 @@ class LogWriter:
                     end += written
             os.fsync(fd)
             if length == 0:
-                _sync_directory(self.path.parent)
+                sync_directory(self.path.parent)
         except BaseException:
             self._cut_back(fd, length, end)
             raise
@@ -130,74 +199,20 @@ class LogWriter:
             )
         return last
 
-    def _locked(self) -> int:
-        """A descriptor of the file that bears the name once it is locked: it may be renamed at any moment.
-
-        Raises OSError; CannotWrite where somebody else keeps it locked.
-        """
-        deadline = time.monotonic() + _PATIENCE
-        while True:
-            fd = os.open(self.path, _FLAGS | os.O_CREAT, _MODE)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _same_file(fd, self.path):
-                    return fd
-                os.close(fd)
-            except BlockingIOError:
-                os.close(fd)
-                if time.monotonic() > deadline:
-                    raise CannotWrite(str(self.path), "another process keeps it locked") from None
-                time.sleep(0.02)
-            except OSError:
-                os.close(fd)
-                raise
-
-    # ---- what the log holds ----
-
     @property
     def head_id(self) -> bytes:
         """The id of the last intact block (SEMANTICS E9); empty where there is none.  Raises CannotRead."""
         last = last_block(Source(self.path))[0] if self.path.exists() else None
         return last.id if last else b""
 
-    def epochs(self) -> Iterator[bytes]:
-        """The epoch of each block in the log, and of the last block of each rotated sibling (SEMANTICS E6)."""
-        if self.path.exists():
-            for found in scan(self.path, check=False):
-                if isinstance(found, Block):
-                    yield found.header.epoch
-        for sibling in _siblings(self.path):
-            last, _ = last_block(Source(sibling))
-            if last is not None:
-                yield last.header.epoch
 
-    def contains_epoch(self, epoch: bytes) -> bool:
-        """Whether a table of this epoch was saved here.  Raises CannotRead."""
-        return any(found == epoch for found in self.epochs())
-
-
-def _siblings(path: Path) -> Iterator[Path]:
-    """Files that rotation may have made of path: its name, then "." or "-" and anything."""
-    for entry in path.parent.iterdir():
-        if entry.name.startswith((f"{path.name}.", f"{path.name}-")) and entry.is_file():
-            yield entry
-
-
-def _same_file(fd: int, path: Path) -> bool:
+def _end_of(path: Path) -> Block | None:
+    """The last block of a sibling; None where it is no log, or one that cannot be read: a save must not fail by it."""
     try:
-        named = path.lstat()
-    except FileNotFoundError:
-        return False
-    found = os.fstat(fd)
-    return (found.st_dev, found.st_ino) == (named.st_dev, named.st_ino)
-
-
-def _sync_directory(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        source = Source(path)
+        return last_block(source)[0] if sniff(source.read(0, len(MAGIC))) else None
+    except CannotRead:
+        return None
 
 
 # ---- dumps ----
@@ -215,12 +230,12 @@ def write_dump(path: str | os.PathLike[str], header: Header, table: core.Table) 
             raise CannotWrite(str(target), "it is a log, which is never overwritten; choose another -f EXT")
         fresh.unlink(missing_ok=True)
         try:
-            _write_new(fresh, write_block(replace(header, role="dump"), table))
+            write_new(fresh, write_block(replace(header, role="dump"), table))
             fresh.rename(target)
         except BaseException:
             fresh.unlink(missing_ok=True)
             raise
-        _sync_directory(target.parent)
+        sync_directory(target.parent)
     except OSError as error:
         raise CannotWrite(str(target), error.strerror) from error
 
@@ -229,8 +244,8 @@ def _holds_saves(path: Path) -> bool:
     return any(isinstance(found, Block) and found.header.role != "dump" for found in scan(path, check=False))
 
 
-def _write_new(path: Path, pieces: Iterator[bytes]) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
+def write_new(path: Path, pieces: Iterator[bytes]) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
     try:
         for piece in pieces:
             at = 0

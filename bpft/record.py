@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 CountingMode = Literal["as-captured", "wire-estimated", "wire-exact"]
-SourceKind = Literal["live", "file", "import", "recovered", "compacted", "flow"]
+SourceKind = Literal["live", "file", "import", "recovered", "repaired", "compacted", "flow"]
 Role = Literal["save", "dump"]
 
 
@@ -86,14 +86,18 @@ class Header:
     counting: CountingMode = "as-captured"
     filter: str = ""
     snaplen: int = 0
-    key_mode: str = "full"  #: "full" or "addresses" (-X)
+    key_mode: str = "full"  #: "full", "addresses" (-X) or "no-ports" (dropped by age)
     promiscuous: bool | None = None
     min_all: int = 0  #: the -m that was applied
     replaces: list[bytes] = field(
         default_factory=list
     )  #: ids of the blocks that a compacted or repaired one stands for
+    #: epochs of the blocks that this one stands for; for one that had none, its id
+    epochs: list[bytes] = field(default_factory=list)
+    prefix_len: tuple[int, int] | None = None  #: addresses are cut to so many bits (IPv4, IPv6); None: whole
     counters: Counters = field(default_factory=Counters)
     delta: InterfaceDelta | None = None
+    series: bytes = b""  #: the interface's counters every five minutes, packed; bpft.series.Series.unpack() reads it
     software: str = ""
     rules: str = ""
     labels: dict[str, str] = field(default_factory=dict)

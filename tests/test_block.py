@@ -80,6 +80,7 @@ def test_definition_and_fast_path_agree_on_headers(header: Header, previous: byt
         ("unknown", "rx", "tx")[d.direction]: (d.frames, d.bytes, d.wire_frames, d.wire_bytes)
         for d in values.pop("direction", [])
     } == header.counters.direction
+    assert [(cut.ipv4, cut.ipv6) for cut in values.pop("prefix_len", [])] == [header.prefix_len][: header.prefix_len is not None]
     labels = {}
     for label in values.pop("labels", []):
         raw = label.name_value.encode()

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from blocks import contents, record, table, traffic
 
-from bpft import core, logfile, messages
+from bpft import core, lognames, messages
 from bpft.block import END_SIZE, MAGIC, Block, load_table, write_block
 from bpft.errors import BlockDamaged, CannotRead, CannotWrite, NotALog
 from bpft.logfile import Damage, LogWriter, is_log, read_dump, scan, sniff, write_dump
+from bpft.lognames import siblings
 from bpft.record import Header
 
 
@@ -275,7 +276,7 @@ def test_appenders_take_turns(log: Path) -> None:
 
 def test_a_locked_log_is_waited_for_then_refused(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(log, 1)
-    monkeypatch.setattr(logfile, "_PATIENCE", 0.1)
+    monkeypatch.setattr(lognames, "_PATIENCE", 0.1)
     with log.open("rb") as holder:
         fcntl.flock(holder, fcntl.LOCK_EX)
         began = time.monotonic()
@@ -316,15 +317,15 @@ def test_the_lock_ends_with_the_append_even_while_its_error_is_kept(log: Path) -
 # ---- what the log holds ----
 
 
-def test_epochs_are_found_in_the_log_and_in_rotated_siblings(log: Path) -> None:
-    fill(log, 3)
-    log.rename(log.with_name("trafd.eth0-20261122"))
-    LogWriter(log).append(header(8), some())
-    writer = LogWriter(log)
-    log.with_name("trafd.eth0.txt").write_text("no log")
-    log.with_name("trafd.eth01").write_bytes(b"".join(write_block(header(9), some())))
-    assert [writer.contains_epoch(bytes([n]) * 16) for n in (8, 2, 1, 9)] == [True, True, False, False]
+def test_siblings_are_what_rotation_makes_of_a_name(log: Path) -> None:
+    for name in ("trafd.eth0", "trafd.eth0-2026-11", "trafd.eth0.1", "trafd.eth01", ".trafd.eth0.lock", "trafd.eth"):
+        log.with_name(name).touch()
+    assert [path.name for path in siblings(log)] == ["trafd.eth0-2026-11", "trafd.eth0.1"]
+
+
+def test_the_head_is_the_last_id(log: Path) -> None:
     assert LogWriter(log.with_name("trafd.new")).head_id == b""
+    assert fill(log, 2)[-1].id == LogWriter(log).head_id
 
 
 # ---- scanning ----

@@ -1,6 +1,7 @@
 """What a former trafd left behind (SEMANTICS E6): resumed, appended as recovered, or known as saved already."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from bpft import block, logfile, messages
@@ -8,7 +9,9 @@ from bpft.block import Block
 from bpft.core import Table
 from bpft.daemon.settings import Settings
 from bpft.errors import BlockDamaged, CannotRead, NotALog
+from bpft.lognames import siblings
 from bpft.record import Header
+from bpft.source import Source
 
 
 def recover(settings: Settings, log: logfile.LogWriter) -> tuple[Table, Header] | None:
@@ -26,7 +29,7 @@ def recover(settings: Settings, log: logfile.LogWriter) -> tuple[Table, Header] 
         _set_aside(path, str(why))
         return None
     header = left.header
-    if _saved_until(settings, header) >= header.end_ns:  # A later dump is a superset of an earlier block (E7).
+    if _saved_until(settings, header.epoch) >= header.end_ns:  # A later dump is a superset of an earlier block (E7).
         _remove(path)
         messages.info(f"{path}: is in the log already, removed")
         return None
@@ -55,21 +58,36 @@ def _mismatch(settings: Settings, header: Header) -> str:
     return ""
 
 
-def _saved_until(settings: Settings, dumped: Header) -> int:
-    """The end (UTC ns) of the block of the dump's epoch in the log or a rotated sibling; -1: there is none."""
+def _saved_until(settings: Settings, epoch: bytes) -> int:
+    """The end (UTC ns) of the latest block of an epoch in the log or a rotated sibling; -1: there is none.
+
+    Every block of every sibling is looked at: a dump that could not be removed may be older than the last one.
+    Modification times do not help, they are coarser than ours and clocks are set.
+    """
     path = settings.paths.log(settings.ext)
-    until = -1
-    for file in (path, *sorted(path.parent.glob(f"{path.name}[.-]*"))):
-        try:
-            if file.stat().st_mtime_ns < dumped.begin_ns:
-                continue  # Not written to since the epoch began.
-            for found in logfile.scan(file, check=False):
-                if isinstance(found, Block) and found.header.epoch == dumped.epoch:
-                    found.verify()
-                    until = max(until, found.header.end_ns)
-        except (BlockDamaged, CannotRead, NotALog, OSError):
-            continue  # No log yet, or a sibling that is none, or compressed: it cannot tell.
-    return until
+    return max((end for file in (path, *siblings(path)) for end in _ends(file, epoch)), default=-1)
+
+
+def _ends(path: Path, epoch: bytes) -> Iterator[int]:
+    """The end of each block of an epoch in one file; a repaired one may lack what a dump of it has."""
+    try:
+        source = Source(path)
+        if not logfile.sniff(source.read(0, len(block.MAGIC))):
+            return  # Compressed, or nothing of ours.
+        for found in logfile.scan(source, check=False):
+            if isinstance(found, Block) and epoch in (found.header.epoch, *found.header.epochs):
+                if found.header.source != "repaired" and _is_whole(found):
+                    yield found.header.end_ns
+    except CannotRead:
+        return  # No log yet, or a sibling that cannot be read: it cannot tell.
+
+
+def _is_whole(found: Block) -> bool:
+    try:
+        found.verify()
+    except BlockDamaged:
+        return False
+    return True
 
 
 def _set_aside(path: Path, why: str) -> None:

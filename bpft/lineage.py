@@ -1,0 +1,78 @@
+"""Which blocks count where originals, dumps and what was made of them meet: no epoch ever twice (SEMANTICS E7).
+
+A block stands for one or more epochs: its own, or those that it names when it was made of others.  It counts no more
+where another names its id in ``replaces``, or where blocks that count stand for all its epochs.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from bpft.block import Block
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a block tells of where it comes from: all that is kept of it in memory while logs are merged."""
+
+    id: bytes
+    origins: tuple[bytes, ...]  #: the epochs that it stands for; its id where it has none
+    #: of two that stand for the same the larger counts: one that is not repaired, the later end, save over dump
+    age: tuple[bool, int, bool]
+    replaces: tuple[bytes, ...]
+    is_save: bool
+
+
+def mark(block: Block) -> Mark:
+    """The mark of a block."""
+    header = block.header
+    is_save = header.role == "save"
+    origins = tuple(header.epochs) or (header.epoch or block.id,)
+    return Mark(block.id, origins, (header.source != "repaired", header.end_ns, is_save), tuple(header.replaces), is_save)
+
+
+@dataclass(slots=True)
+class Lineage:
+    """Which of some blocks count, by their place among them."""
+
+    counts: list[int] = field(default_factory=list)  #: places of blocks that count, ascending
+    stands_for: dict[int, list[int]] = field(default_factory=dict)  #: place that counts -> places that it makes void
+    #: places of blocks that share some of their epochs, not all, with others that count: they are left out
+    torn: list[int] = field(default_factory=list)
+
+
+def lineage(marks: Sequence[Mark]) -> Lineage:
+    """Which blocks count.  Those that stand for most epochs go first, then the later, then the larger id."""
+    replaced = {old for mark in marks for old in mark.replaces}
+    found = Lineage()
+    owner: dict[bytes, int] = {}  # origin -> place of the block that counts for it
+    seen: set[bytes] = set()
+
+    def rank(place: int) -> tuple[int, tuple[bool, int, bool], bytes]:
+        return len(marks[place].origins), marks[place].age, marks[place].id
+
+    for place in sorted(range(len(marks)), key=rank, reverse=True):
+        one = marks[place]
+        if one.id in seen or one.id in replaced:
+            continue
+        seen.add(one.id)
+        owners = {owner[origin] for origin in one.origins if origin in owner}
+        if not owners:
+            owner.update(dict.fromkeys(one.origins, place))
+            found.counts.append(place)
+        elif all(origin in owner for origin in one.origins):
+            found.stands_for.setdefault(min(owners), []).append(place)
+        else:
+            found.torn.append(place)
+    found.counts.sort()
+    found.torn.sort()
+    return found
+
+
+def origins(blocks: Iterable[Mark]) -> list[bytes]:
+    """The epochs that a block made of these stands for."""
+    return list(dict.fromkeys(origin for one in blocks for origin in one.origins))
+
+
+def ancestors(blocks: Iterable[Mark]) -> list[bytes]:
+    """The ids that a block made of these replaces: theirs, and all that they replace."""
+    return list(dict.fromkeys(old for one in blocks for old in (*one.replaces, one.id)))

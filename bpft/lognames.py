@@ -1,0 +1,99 @@
+"""The names of logs: who may write under one, which files rotation made of it, and which names are free (R6)."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bpft.blockscan import is_log
+from bpft.errors import CannotWrite
+
+MODE = 0o640
+FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+#: Seconds to wait for somebody else who locks the log.
+_PATIENCE = 10.0
+
+
+def siblings(path: Path) -> Iterator[Path]:
+    """Files that rotation may have made of path: its name, then "." or "-" and anything."""
+    for entry in sorted(path.parent.iterdir()):
+        if entry.name.startswith((f"{path.name}.", f"{path.name}-")) and entry.is_file():
+            yield entry
+
+
+def lock_log(path: Path, more_flags: int = 0) -> int:
+    """A descriptor of the file that bears the name once it is locked: it may be renamed at any moment.
+
+    Raises OSError; CannotWrite where somebody else keeps it locked.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        fd = os.open(path, FLAGS | more_flags, MODE)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if same_file(fd, path):
+                return fd
+            os.close(fd)
+        except BlockingIOError:
+            os.close(fd)
+            if time.monotonic() > deadline:
+                raise CannotWrite(str(path), "another process keeps it locked") from None
+            time.sleep(0.02)
+        except OSError:
+            os.close(fd)
+            raise
+
+
+def claim(path: Path) -> int:
+    """A descriptor of path, locked, which held nothing: it may be replaced by a rename until the descriptor is closed.
+
+    Raises OSError; CannotWrite where a file is there already (R6).
+    """
+    fd = claim_free(path)
+    if fd is None:
+        kind = "it is a log, which is never overwritten" if _is_regular_log(path) else "it is there already"
+        raise CannotWrite(str(path), f"{kind}; give another name")
+    return fd
+
+
+def claim_free(path: Path) -> int | None:
+    """claim(); None where the name is taken.  A writer that appends to a new log has it locked, or will look again."""
+    try:
+        fd = os.open(path, FLAGS | os.O_CREAT | os.O_NONBLOCK, MODE)
+    except OSError:
+        if os.path.lexists(path):
+            return None
+        raise
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(fd).st_size == 0 and path.is_file() and same_file(fd, path):
+            return fd
+    except BlockingIOError:
+        pass
+    except OSError:
+        os.close(fd)
+        raise
+    os.close(fd)
+    return None
+
+
+def _is_regular_log(path: Path) -> bool:
+    return path.is_file() and is_log(path)
+
+
+def same_file(fd: int, path: Path) -> bool:
+    try:
+        named = path.lstat()
+    except FileNotFoundError:
+        return False
+    found = os.fstat(fd)
+    return (found.st_dev, found.st_ino) == (named.st_dev, named.st_ino)
+
+
+def sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

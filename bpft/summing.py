@@ -1,0 +1,134 @@
+"""What a block made of several says of itself: their sums, what they agree on, and the time that one did not watch."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from bpft.record import Counters, Header, InterfaceDelta
+
+Span = tuple[int, int]  #: UTC nanoseconds, begin and end
+
+_WORD = (1 << 64) - 1  # sums wrap around, as those of records do
+#: Two clocks that drift apart by more than this within an interval tell of a reboot or a step.
+_SAME_BOOT_NS = 5_000_000_000
+#: Fields that a sum keeps where all agree, and leaves unknown where they do not.
+_COMMON = (
+    "clock_synchronised",
+    "zone",
+    "host",
+    "probe",
+    "interface",
+    "interface_index",
+    "interface_alias",
+    "mac",
+    "mtu",
+    "speed_mbit",
+    "hardware",
+    "loopback",
+    "source_name",
+    "engine",
+    "counting",
+    "filter",
+    "snaplen",
+    "key_mode",
+    "prefix_len",
+    "promiscuous",
+    "software",
+    "rules",
+)
+_COUNTED = ("seen", "counted", "folded", "received", "dropped", "if_dropped")
+_DELTA = ("rx_bytes", "tx_bytes", "rx_packets", "tx_packets", "covered_ns", "resets")
+
+
+def same_kind(header: Header) -> tuple[object, ...]:
+    """What must be equal in blocks that are summed, so that the sum means what each of them meant."""
+    return (
+        header.interface,
+        header.filter,
+        header.key_mode,
+        header.prefix_len,
+        header.counting,
+        header.hardware,
+        header.loopback,
+        header.source == "file",
+    )
+
+
+def summed(headers: Sequence[Header]) -> Header:
+    """The header of the sum of blocks of the same kind, in the order of their log; lineage is left to the caller."""
+    first = headers[0]
+    total = Header(source=first.source if len(headers) == 1 or first.source == "file" else "compacted")
+    blank = Header()
+    for name in _COMMON:
+        value = getattr(first, name)
+        agreed = all(getattr(header, name) == value for header in headers)
+        setattr(total, name, value if agreed else getattr(blank, name))
+    if any(header.clock_synchronised is False for header in headers):
+        total.clock_synchronised = False
+    total.sequence = max(header.sequence for header in headers)
+    total.begin_ns = min(header.begin_ns for header in headers)
+    total.end_ns = max(header.end_ns for header in headers)
+    total.boot_begin_ns, total.boot_end_ns = _boot_times(headers, total)
+    total.gaps = _unwatched(headers)
+    total.link_types = _union(header.link_types for header in headers)
+    total.prefixes = _union(header.prefixes for header in headers)
+    total.min_all = max(header.min_all for header in headers)
+    total.counters = _counters([header.counters for header in headers])
+    total.delta = _delta([header.delta for header in headers if header.delta is not None])
+    total.labels = {
+        name: text
+        for name, text in first.labels.items()
+        if all(header.labels.get(name) == text for header in headers)
+    }
+    return total
+
+
+def _boot_times(headers: Sequence[Header], total: Header) -> tuple[int | None, int | None]:
+    """Begin and end by the clock since boot, where one boot of one machine saw it all."""
+    begins = [header.boot_begin_ns for header in headers if header.boot_begin_ns is not None]
+    ends = [header.boot_end_ns for header in headers if header.boot_end_ns is not None]
+    if not len(begins) == len(ends) == len(headers) or any(header.host != total.host for header in headers):
+        return None, None
+    begin, end = min(begins), max(ends)
+    if abs((total.end_ns - total.begin_ns) - (end - begin)) > _SAME_BOOT_NS:
+        return None, None
+    return begin, end
+
+
+def _unwatched(headers: Sequence[Header]) -> list[Span]:
+    """The gaps of each, and the time between them."""
+    gaps = [gap for header in headers for gap in header.gaps]
+    reach = None
+    for begin, end in sorted((header.begin_ns, header.end_ns) for header in headers):
+        if reach is not None and begin > reach:
+            gaps.append((reach, begin))
+        reach = end if reach is None else max(reach, end)
+    joined: list[Span] = []
+    for begin, end in sorted(gaps):
+        if joined and begin <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], end)
+        else:
+            joined.append((begin, end))
+    return joined
+
+
+def _counters(each: Sequence[Counters]) -> Counters:
+    total = Counters(**{name: sum(getattr(one, name) for one in each) & _WORD for name in _COUNTED})
+    total.first_ns = min((one.first_ns for one in each if one.first_ns), default=0)
+    total.last_ns = max(one.last_ns for one in each)
+    for one in each:
+        for reason, frames in one.skipped.items():
+            total.skipped[reason] = (total.skipped.get(reason, 0) + frames) & _WORD
+        for name, (a, b, c, d) in one.direction.items():
+            e, f, g, h = total.direction.get(name, (0, 0, 0, 0))
+            total.direction[name] = (a + e) & _WORD, (b + f) & _WORD, (c + g) & _WORD, (d + h) & _WORD
+    return total
+
+
+def _delta(each: Sequence[InterfaceDelta]) -> InterfaceDelta | None:
+    if not each:
+        return None
+    return InterfaceDelta(**{name: sum(getattr(one, name) for one in each) & _WORD for name in _DELTA})
+
+
+def _union(lists: Iterable[Iterable[Any]]) -> list[Any]:
+    return list(dict.fromkeys(item for items in lists for item in items))
