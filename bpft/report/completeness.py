@@ -81,6 +81,7 @@ class Completeness:
 
     accounts: dict[str, Account] = field(default_factory=dict)
     captures: int = 0
+    imported: int = 0  #: blocks of old BPFTs, which counted neither packets nor frames
     seen: int = 0
     counted: int = 0
     packets: int = 0  #: in all records that were read
@@ -90,6 +91,9 @@ class Completeness:
 
     def add(self, header: Header) -> None:
         """Account for one block or capture."""
+        if header.source == "import":
+            self.imported += 1
+            return
         counters = header.counters
         self.seen += counters.seen
         self.counted += counters.counted
@@ -111,6 +115,11 @@ class Completeness:
     def lines(self, show: Units = "si") -> list[str]:
         """For people, most important first."""
         lines = [line for account in self.accounts.values() for line in account.lines(show)]
+        if self.imported:
+            blocks = f"{units.grouped(self.imported)} block{'' if self.imported == 1 else 's'}"
+            lines.append(f"{blocks} of an old BPFT: packets, frames and drops are not known")
+            if not self.counting:
+                return lines
         skipped, how = self.skipped.total(), " and ".join(_COUNTING.get(mode, mode) for mode in self.counting)
         frames = f"{units.grouped(self.seen)} frame{'' if self.seen == 1 else 's'}"
         if skipped or not self.adds_up:

@@ -1,4 +1,4 @@
-"""What a report reads: logs, dumps and captures, recognised by content (SEMANTICS R1, E7)."""
+"""What a report reads: logs, dumps, captures and files of old BPFTs, recognised by content (SEMANTICS R1, E7)."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from bpft.report.group import VERSIONS, chunks
 
 if TYPE_CHECKING:
     from bpft.core import Version
+    from bpft.heritage import OldBlock
 
 _START = 4096  # bytes that tell what a file is
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -41,11 +42,11 @@ class Piece(NamedTuple):
 
 @dataclass(slots=True)
 class Part:
-    """One block, or one capture that was metered."""
+    """One block, one of an old BPFT, or one capture that was metered."""
 
     origin: str  #: the file, as it was named
     header: Header
-    content: Block | Table
+    content: Block | OldBlock | Table
 
     def verify(self) -> None:
         """Check a block's bytes, before anything of it is counted.  Raises BlockDamaged."""
@@ -54,13 +55,14 @@ class Part:
 
     def pieces(self) -> Iterator[Piece]:
         """Its records.  Raises BlockDamaged."""
-        if isinstance(self.content, Table):
-            for version in VERSIONS:
-                for records in chunks(self.content, version):
-                    yield Piece(version, records)
+        if isinstance(self.content, Block):
+            for group in self.content.groups():
+                yield Piece(group.version, group.records(), group.has_ports, group.has_proto, group.other)
             return
-        for group in self.content.groups():
-            yield Piece(group.version, group.records(), group.has_ports, group.has_proto, group.other)
+        table = self.content if isinstance(self.content, Table) else self.content.table()
+        for version in VERSIONS:
+            for records in chunks(table, version):
+                yield Piece(version, records)
 
 
 @dataclass(slots=True)
@@ -119,18 +121,30 @@ class Sources:
         return len(self._blocks) - before
 
     def _add_other(self, name: str) -> None:
-        """A capture, or a log whose start is damaged."""
+        """A capture, a log whose start is damaged, or what an old BPFT wrote."""
         from bpft.meter.capture import meter_file  # a report on logs starts without the meter
 
         try:
             meter_file(name, Table(), count=1)
         except NotACapture as error:
             troubles = len(self.troubles)
-            if not self._add_blocks(name):
-                del self.troubles[troubles:]
+            if self._add_blocks(name):
+                return
+            del self.troubles[troubles:]
+            if not self._add_old(name):
                 raise NotACapture(name, _what_else(name)) from error
         else:
             self._captures.append(name)
+
+    def _add_old(self, name: str) -> bool:
+        from bpft.heritage import NotOld, open_old
+
+        try:
+            old = open_old(name)
+        except NotOld:
+            return False
+        self._blocks += [Part(name, block.header, block) for block in old.blocks()]
+        return True
 
     def _metered(self, name: str) -> Part:
         from bpft.meter.capture import meter_file

@@ -10,7 +10,7 @@ from bpft.report.rows import Row
 
 
 def write(answer: Answer, out: TextIO, numeric: bool) -> None:
-    """Unless numeric, protocols and services are named; addresses always stay addresses.  What is absent is empty."""
+    """Unless numeric, protocols and services are named; addresses always stay addresses.  Empty: not known."""
     grouping = answer.ranking.grouping
     out.write(",".join(grouping.columns + grouping.sums) + "\n")
     for rows in batches(answer.rows()):
@@ -22,9 +22,9 @@ def _numbers(rows: list[Row]) -> Iterator[str]:
     for key, sums, _ in rows:
         if None in key:
             key = tuple("" if cell is None else cell for cell in key)
-        yield form % (key + sums)
+        yield form % (key + (sums if sums[0] else ("", *sums[1:])))
 
 
 def _names(rows: list[Row], columns: tuple[str, ...]) -> Iterator[str]:
     for key, sums, _ in rows:
-        yield f"{','.join(named(columns, key))},{','.join(map(str, sums))}\n"
+        yield f"{','.join(named(columns, key))},{','.join(map(str, sums if sums[0] else ('', *sums[1:])))}\n"

@@ -41,7 +41,7 @@ def _rows(answer: Answer, rows: list[Row]) -> Iterator[str]:
     for key, sums, other in rows:
         if None in key:
             key = tuple("null" if cell is None else cell for cell in key)
-        yield form % (*key, *sums, "true" if other else "false")
+        yield form % (*key, sums[0] or "null", *sums[1:], "true" if other else "false")
 
 
 def _head(answer: Answer) -> dict[str, Any]:
@@ -56,6 +56,7 @@ def _head(answer: Answer) -> dict[str, Any]:
         "captures": coverage.captures,
         "hosts": coverage.hosts,
         "blocks": coverage.blocks,
+        "blocks_imported": completeness.imported,
         "begin": _iso(coverage.begin_ns),
         "end": _iso(coverage.end_ns),
         "begin_ns": coverage.begin_ns or None,
@@ -93,8 +94,10 @@ def _account(account: Account) -> dict[str, Any]:
     }
 
 
-def _sums(totals: Totals) -> dict[str, int]:
-    return dict(zip(("packets", "all", "data"), totals, strict=True))
+def _sums(totals: Totals) -> dict[str, int | None]:
+    """No packets of some bytes: they are not known."""
+    packets, all_, data = totals
+    return {"packets": packets if packets or not all_ else None, "all": all_, "data": data}
 
 
 def _iso(ns: int) -> str | None:

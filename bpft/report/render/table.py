@@ -109,12 +109,14 @@ class _Sheet:
 
     def _figures(self, sums: tuple[int, ...]) -> tuple[str, ...]:
         """Amounts in the manual's order; a total has no in and out."""
+        return tuple(self._figure(sums, place) if place < len(sums) else "" for place in self._picked)
+
+    def _figure(self, sums: tuple[int, ...], place: int) -> str:
+        if place == 0 and not sums[0]:
+            return "-"  # no row is made without a packet: they are not known
         if self.style.units == "bytes":
-            return tuple(str(sums[place]) if place < len(sums) else "" for place in self._picked)
-        return tuple(
-            (units.size if place else units.count)(sums[place], self.style.units) if place < len(sums) else ""
-            for place in self._picked
-        )
+            return str(sums[place])
+        return (units.size if place else units.count)(sums[place], self.style.units)
 
 
 def _heading(answer: Answer, style: Style) -> list[str]:
@@ -143,12 +145,10 @@ def _closing(answer: Answer, style: Style) -> list[str]:
         lines.append("what passed through two of the interfaces is counted on each of them; -i IFACE shows one")
     if grouping.twice:
         lines.append(f"a packet is in the rows of both its {grouping.twice}: rows add up to more than the total")
-    if packets:
+    if all_:
         left = " and matched nothing" if answer.question.where else ""
-        lines.append(
-            f"other: {units.size(all_, style.units)} in {units.count(packets, style.units)} packets of flows too small"
-            f" to be kept{left}"
-        )
+        told = f" in {units.count(packets, style.units)} packets" if packets else ""
+        lines.append(f"other: {units.size(all_, style.units)}{told} of flows too small to be kept{left}")
     return lines + answer.completeness.lines(style.units)
 
 
