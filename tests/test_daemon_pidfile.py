@@ -30,7 +30,7 @@ def test_what_a_crash_left_is_taken(tmp_path: Path, content: str) -> None:
 
 def test_a_holder_that_has_not_told_its_pid(tmp_path: Path) -> None:
     held = HeldFile(tmp_path / "x.lock", Held, "EXT x")
-    with pytest.raises(Held, match="just starting"):
+    with pytest.raises(Held, match="yet unknown"):
         HeldFile(tmp_path / "x.lock", Held, "EXT x")
     held.release(remove=False)
 

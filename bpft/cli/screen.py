@@ -13,6 +13,7 @@ from bpft.daemon.loop import Shown
 from bpft.report import units
 
 _ROWS = 15  #: hosts, where the terminal is high enough
+_USUAL_SIZE = (80, 24)
 _FRAME = 4  #: lines of heading and hint
 
 
@@ -29,12 +30,16 @@ class TerminalScreen:
         """Replace the table on the terminal.  OSError, ValueError: the terminal is gone."""
         if not self._writable():
             return  # Held with Ctrl-S: waiting for it would hold up signals.
-        columns, height = os.get_terminal_size(self._terminal.fileno())
+        columns, height = (size or usual for size, usual in zip(self._size(), _USUAL_SIZE, strict=True))
         rows = max(min(_ROWS, height - _FRAME - 1), 1)
         lines = [line[: columns - 1] for line in (self._title(table, shown), "", *hosts(table, rows), _HINT)]
         self._terminal.write(self._erase() + "".join(line + "\n" for line in lines))
         self._terminal.flush()
         self._lines = len(lines)
+
+    def _size(self) -> tuple[int, int]:
+        """Columns and lines; 0 where a terminal, such as a serial line, does not know."""
+        return os.get_terminal_size(self._terminal.fileno())
 
     def clear(self) -> None:
         """Take the table away, for a message to be written in its place."""

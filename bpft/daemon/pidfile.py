@@ -58,4 +58,4 @@ class HeldFile:
 
 def _pid(fd: int) -> str:
     text = os.pread(fd, 32, 0).strip()
-    return text.decode("ascii") if text.isdigit() else "just starting"
+    return text.decode("ascii") if text.isdigit() else "yet unknown"

@@ -1,6 +1,7 @@
 """The start of a daemon, in a straight line (P1): everything that can fail is done before detaching."""
 
 import os
+import signal
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from bpft.daemon.pidfile import HeldFile
 from bpft.daemon.recovery import recover
 from bpft.daemon.settings import Settings
 from bpft.daemon.tap import Tap
-from bpft.errors import AlreadyCounted, BpftError, CannotWrite, Held
+from bpft.errors import AlreadyCounted, CannotWrite, Held
 
 
 def run(settings: Settings, screen: Screen | None = None) -> int:
@@ -45,7 +46,7 @@ def run(settings: Settings, screen: Screen | None = None) -> int:
             pid_file.write_pid()
             lock.write_pid()
             signals = Signals(SIGNALS)
-            cleanup.callback(signals.close)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # Whoever started us may have blocked them.
             control = Control(paths.socket(interface))
             cleanup.callback(control.close)
             epoch = Epoch.begin(opened)
@@ -56,8 +57,8 @@ def run(settings: Settings, screen: Screen | None = None) -> int:
             keeper = Keeper(settings, tap, log, logfile.write_dump, epoch, resumed[0] if resumed else None)
             loop = Loop(settings, keeper, tap, control, signals)
             messages.notice(f"{interface}: counting; save: {keeper.log_path}, dump: {keeper.dump_path}")
-        except BpftError as why:
-            starter.failed(str(why))
+        except BaseException as why:
+            starter.failed(str(why) or repr(why))
             raise
         starter.ready()
         loop.run(screen)
