@@ -15,6 +15,13 @@ from bpft.messages import one_line
 #: Subcommand: where it is, and what it does.  Help reads only these tables, so that it starts fast.
 COMMANDS = {
     "report": ("bpft.cli.report:report", "who used the bandwidth, and does it add up"),
+    "export": ("bpft.cli.export:export", "the records, for other tools: csv, ndjson, parquet, sqlite"),
+    "import": ("bpft.cli.import_:import_old", "logs and dumps of old BPFTs become a log"),
+    "info": ("bpft.cli.info:info", "what logs, dumps and captures hold: who wrote them, when, of what"),
+    "verify": ("bpft.cli.verify:verify_files", "is a log what was written, and a repaired copy where it is not"),
+    "merge": ("bpft.cli.merge:merge_files", "several logs become one, nothing in it twice"),
+    "compact": ("bpft.cli.compact:compact_file", "old blocks become fewer and smaller"),
+    "forget": ("bpft.cli.forget:forget_address", "take an address out of logs"),
 }
 PROGRAMS = {
     "trafd": ("bpft.cli.trafd:main", "count the traffic of an interface (the daemon)"),

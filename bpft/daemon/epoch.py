@@ -7,6 +7,7 @@ from bpft import host
 from bpft.core import Table
 from bpft.host import InterfaceInfo, LinkCounters
 from bpft.record import Counters, Header, InterfaceDelta
+from bpft.series import Series
 
 Kernel = tuple[int, int, int]  # received, dropped by the kernel, dropped by the interface
 
@@ -43,6 +44,7 @@ class Epoch:
     gaps: list[tuple[int, int]] = field(default_factory=list)
     kernel: Kernel = (0, 0, 0)  #: counted in this epoch
     delta: InterfaceDelta | None = None  #: counted in this epoch; None: never seen
+    series: Series = field(default_factory=Series)  #: the same, every five minutes
     _kernel_base: Kernel = (0, 0, 0)
     _link: LinkCounters | None = None  # at the last cut; None: not watched since
     _boot_ns: int = 0  # of the last cut
@@ -66,6 +68,7 @@ class Epoch:
             list(header.gaps),
             (counters.received, counters.dropped, counters.if_dropped),
             header.delta and replace(header.delta),
+            _series(header),
         )
         if header.boot_end_ns is None or abs((at.utc_ns - header.end_ns) - (at.boot_ns - header.boot_end_ns)) > (
             _SAME_BOOT_NS
@@ -96,18 +99,21 @@ class Epoch:
         self.kernel = (a, b, c)
         link = at.info.counters if at.info else None
         if link and self._link and self._blind_since is None:
-            self._add(self._link, link, at.boot_ns - self._boot_ns)
+            self._add(self._link, link, at)
         self._watch(at)
 
-    def _add(self, last: LinkCounters, now: LinkCounters, elapsed_ns: int) -> None:
+    def _add(self, last: LinkCounters, now: LinkCounters, at: Cut) -> None:
         delta = self.delta = self.delta or InterfaceDelta()
         names = ("rx_bytes", "tx_bytes", "rx_packets", "tx_packets")
         if any(getattr(now, name) < getattr(last, name) for name in names):
             delta.resets += 1
             last = LinkCounters()  # What it counted before the reset is lost.
-        for name in names:
-            setattr(delta, name, getattr(delta, name) + getattr(now, name) - getattr(last, name))
+        rises = [getattr(now, name) - getattr(last, name) for name in names]
+        for name, rise in zip(names, rises, strict=True):
+            setattr(delta, name, getattr(delta, name) + rise)
+        elapsed_ns = at.boot_ns - self._boot_ns
         delta.covered_ns += elapsed_ns
+        self.series.add(at.utc_ns - elapsed_ns, at.utc_ns, (rises[0], rises[1], rises[2], rises[3]))
 
     def blind(self, at: Cut) -> None:
         """The interface vanished: nothing is captured until sighted()."""
@@ -139,7 +145,15 @@ class Epoch:
             gaps=gaps,
             counters=counters(table, self.kernel),
             delta=self.delta and replace(self.delta),
+            series=self.series.pack(),
         )
+
+
+def _series(header: Header) -> Series:
+    try:
+        return Series.unpack(header.series)
+    except ValueError:
+        return Series()  # Written by another version: that the series is not known before now is all that is lost.
 
 
 def counters(table: Table, kernel: Kernel = (0, 0, 0)) -> Counters:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from signal import SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1
 from typing import Protocol
 
-from bpft import messages
+from bpft import host, messages
 from bpft.core import Signals, Table
 from bpft.daemon.control import Client, Control
 from bpft.daemon.keeper import Keeper, Outcome
 from bpft.daemon.settings import Settings
 from bpft.daemon.tap import NOT_THERE, Tap
+from bpft.series import STEP_NS
 
 SIGNALS = (SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1)
 REOPEN_EVERY_S = 1.0  #: how often a vanished interface is looked for
@@ -53,6 +54,7 @@ class Loop:
         self._started = time.monotonic()
         self._look_at: float | None = None  # when to look for a vanished interface
         self._why_gone = NOT_THERE  # the last reason told
+        self._observe_at = _next_step()  # when the interface's counters are read for the series
         self._draw_at: float | None = None
         self._screen: Screen | None = None
         self.outcome = Outcome(True, "")
@@ -77,6 +79,9 @@ class Loop:
         if "status" in self._wanted:
             self._status()
         now = time.monotonic()
+        if now >= self._observe_at:
+            self._keeper.cut()
+            self._observe_at = _next_step()
         if self._look_at is not None and now >= self._look_at:
             self._look()
         if self._draw_at is not None and now >= self._draw_at:
@@ -100,9 +105,9 @@ class Loop:
             self._waiting[command].append(client)
             self._wanted.add(command)
 
-    def _timeout(self) -> float | None:
-        timers = [at for at in (self._look_at, self._draw_at, self._control.deadline()) if at is not None]
-        return max(0.0, min(timers) - time.monotonic()) if timers else None
+    def _timeout(self) -> float:
+        timers = (self._observe_at, self._look_at, self._draw_at, self._control.deadline())
+        return max(0.0, min(at for at in timers if at is not None) - time.monotonic())
 
     def _take_signals(self) -> None:
         """E4: equal signals coalesce; P3: what a terminal sends means something else than kill(2)."""
@@ -224,13 +229,18 @@ class Loop:
         return SIGTERM in taken or SIGQUIT in taken or (self._settings.foreground and taken.get(SIGINT, False))
 
 
-def _poll(watched: dict[int, int], timeout: float | None) -> dict[int, int]:
+def _next_step() -> float:
+    """When the next five minutes of UTC begin, by the monotonic clock."""
+    return time.monotonic() + (STEP_NS - host.utc_ns() % STEP_NS) / 1e9
+
+
+def _poll(watched: dict[int, int], timeout: float) -> dict[int, int]:
     """The descriptors of watched that are ready, with their events."""
     poll = select.poll()
     for fd, events in watched.items():
         poll.register(fd, events)
     # Rounded up: a timer that is due in half a millisecond must not be waited for by spinning.
-    return dict(poll.poll(None if timeout is None else int(timeout * 1000) + 1))
+    return dict(poll.poll(int(timeout * 1000) + 1))
 
 
 def _has_terminal() -> bool:

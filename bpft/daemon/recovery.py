@@ -11,7 +11,6 @@ from bpft.daemon.settings import Settings
 from bpft.errors import BlockDamaged, CannotRead, NotALog
 from bpft.lognames import siblings
 from bpft.record import Header
-from bpft.source import Source
 
 
 def recover(settings: Settings, log: logfile.LogWriter) -> tuple[Table, Header] | None:
@@ -71,13 +70,11 @@ def _saved_until(settings: Settings, epoch: bytes) -> int:
 def _ends(path: Path, epoch: bytes) -> Iterator[int]:
     """The end of each block of an epoch in one file; a repaired one may lack what a dump of it has."""
     try:
-        source = Source(path)
-        if not logfile.sniff(source.read(0, len(block.MAGIC))):
-            return  # Compressed, or nothing of ours.
-        for found in logfile.scan(source, check=False):
-            if isinstance(found, Block) and epoch in (found.header.epoch, *found.header.epochs):
-                if found.header.source != "repaired" and _is_whole(found):
-                    yield found.header.end_ns
+        for found in logfile.scan(path, check=False):
+            if not isinstance(found, Block) or epoch not in (found.header.epoch, *found.header.epochs):
+                continue
+            if found.header.source != "repaired" and _is_whole(found):
+                yield found.header.end_ns
     except CannotRead:
         return  # No log yet, or a sibling that cannot be read: it cannot tell.
 
