@@ -1,12 +1,11 @@
 """Asks a running trafd over its control socket: one JSON line out, one back after the effect (P2).
 
-Imported by commands that must start fast: keep it to sys, os, socket and json.
+trafdump and its sisters start in under twice the time of a bare interpreter, and either of socket and json would take
+all of that.  So the bare _socket does, and json is for answers that cannot be read without it.
 """
 
-import json
 import os
-import socket
-from typing import Any
+from _socket import AF_UNIX, SOCK_STREAM, socket
 
 from bpft.errors import BpftError, NotRunning
 
@@ -14,6 +13,7 @@ COMMANDS = ("dump", "save", "stop", "status")
 MAX_LINE = 65536  #: bytes of a request or an answer
 ANSWER_WITHIN_S = 300.0  #: a save of many records on a slow disk takes its time
 
+_Path = str | os.PathLike[str]
 _LONGEST_ADDRESS = 100  # sun_path holds 104 bytes on BSD, 108 on Linux
 
 
@@ -24,7 +24,7 @@ class NoAnswer(BpftError):
 class SocketAddress:
     """A path as a socket address, also where it is longer than an address may be: then through its directory."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: _Path) -> None:
         self._directory: int | None = None
         self.address = os.fspath(path)
         if len(os.fsencode(self.address)) > _LONGEST_ADDRESS:
@@ -40,33 +40,68 @@ class SocketAddress:
             os.close(self._directory)
 
 
-def ask(path: str | os.PathLike[str], interface: str, command: str, timeout: float = ANSWER_WITHIN_S) -> dict[str, Any]:
-    """The answer of the trafd of interface, whose socket is path: ``ok``, ``message`` and more.
+def listens(path: _Path) -> bool:
+    """Whether somebody takes connections at path; what a crash left behind does not."""
+    connection = socket(AF_UNIX, SOCK_STREAM)
+    try:
+        with SocketAddress(path) as address:
+            connection.connect(address)
+    except (ConnectionRefusedError, FileNotFoundError):
+        return False
+    except OSError:
+        return True  # It is there; asking it will tell what is wrong.
+    finally:
+        connection.close()
+    return True
 
-    Raises NotRunning, NoAnswer.
-    """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(timeout)
-        try:
-            with SocketAddress(path) as address:
-                connection.connect(address)
-        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-            raise NotRunning(interface) from None
-        except OSError as why:
-            raise NoAnswer(interface, why.strerror or "timed out") from None
-        try:
-            connection.sendall(json.dumps({"command": command}).encode() + b"\n")
-            line = b""
-            while not line.endswith(b"\n") and len(line) < MAX_LINE:
-                piece = connection.recv(4096)
-                if not piece:
-                    break
-                line += piece
-            answer = json.loads(line)
-        except OSError as why:
-            raise NoAnswer(interface, why.strerror or "timed out") from None
-        except ValueError:
-            raise NoAnswer(interface, "it ended before it had answered") from None
+
+def tell(path: _Path, interface: str, command: str, timeout: float = ANSWER_WITHIN_S) -> tuple[bool, str]:
+    """Whether the trafd of interface, whose socket is path, did it, and what it says.  Raises NotRunning, NoAnswer."""
+    line = _exchange(path, interface, command, timeout)
+    for ok, begin in ((True, b'{"ok": true, "message": "'), (False, b'{"ok": false, "message": "')):
+        message, quote, _ = line.removeprefix(begin).partition(b'"')
+        if line.startswith(begin) and quote and b"\\" not in message:
+            return ok, message.decode("utf-8", "replace")
+    answer = _parse(line, interface)
+    return answer.get("ok") is True, str(answer.get("message"))
+
+
+def ask(path: _Path, interface: str, command: str, timeout: float = ANSWER_WITHIN_S) -> dict[str, object]:
+    """As tell(), but all that the answer holds: ``ok``, ``message`` and more."""
+    return _parse(_exchange(path, interface, command, timeout), interface)
+
+
+def _parse(line: bytes, interface: str) -> dict[str, object]:
+    import json
+
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        raise NoAnswer(interface, "it ended before it had answered") from None
     if not isinstance(answer, dict):
         raise NoAnswer(interface, "it does not speak this protocol")
     return answer
+
+
+def _exchange(path: _Path, interface: str, command: str, timeout: float) -> bytes:
+    connection = socket(AF_UNIX, SOCK_STREAM)
+    try:
+        connection.settimeout(timeout)
+        with SocketAddress(path) as address:
+            connection.connect(address)
+    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+        connection.close()
+        raise NotRunning(interface) from None
+    except OSError as why:
+        connection.close()
+        raise NoAnswer(interface, why.strerror or "timed out") from None
+    line = b""
+    try:
+        connection.sendall(b'{"command": "%s"}\n' % command.encode())
+        while not line.endswith(b"\n") and len(line) < MAX_LINE and (piece := connection.recv(4096)):
+            line += piece
+    except OSError as why:
+        raise NoAnswer(interface, why.strerror or "timed out") from None
+    finally:
+        connection.close()
+    return line

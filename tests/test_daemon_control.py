@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bpft.control_client import NoAnswer, SocketAddress, ask
+from bpft.control_client import NoAnswer, SocketAddress, ask, listens, tell
 from bpft.daemon import control as control_module
 from bpft.daemon.control import MAX_CLIENTS, Control
 from bpft.errors import CannotWrite, NotRunning
@@ -233,3 +233,30 @@ def test_ask_one_who_sleeps(tmp_path: Path) -> None:
         listener.listen()
         with pytest.raises(NoAnswer, match="timed out"):
             ask(tmp_path / "d.sock", "eth0", "dump", timeout=0.05)
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (b'{"ok": true, "message": "saved 3 records", "records": 3}\n', (True, "saved 3 records")),
+        (b'{"ok": false, "message": "No space left"}\n', (False, "No space left")),
+        (b'{"ok": true, "message": "to /a\\"b/\\u00fc"}\n', (True, 'to /a"b/\u00fc')),
+        (b'{"message": "the other way round", "ok": true}\n', (True, "the other way round")),
+        (b'{"ok": 1, "message": "no boolean"}\n', (False, "no boolean")),
+    ],
+)
+def test_tell_reads_an_answer_with_and_without_json(tmp_path: Path, answer: bytes, found: tuple[bool, str]) -> None:
+    thread = daemon_that_says(tmp_path, answer)
+    assert tell(tmp_path / "d.sock", "eth0", "dump") == found
+    thread.join()
+
+
+def test_a_leftover_listens_to_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "d.sock"
+    assert not listens(path)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        assert not listens(path)
+        listener.listen()
+        assert listens(path)
+    assert not listens(path)
