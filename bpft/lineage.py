@@ -6,8 +6,9 @@ where another names its id in ``replaces``, or where blocks that count stand for
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from bpft.block import Block
+from bpft.record import Header
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,23 @@ class Mark:
     is_save: bool
 
 
-def mark(block: Block) -> Mark:
+class Told(Protocol):
+    """A block, of ours or of an old BPFT."""
+
+    @property
+    def id(self) -> bytes: ...
+    @property
+    def header(self) -> Header: ...
+
+
+def mark(block: Told) -> Mark:
     """The mark of a block."""
     header = block.header
     is_save = header.role == "save"
     origins = tuple(header.epochs) or (header.epoch or block.id,)
-    return Mark(block.id, origins, (header.source != "repaired", header.end_ns, is_save), tuple(header.replaces), is_save)
+    return Mark(
+        block.id, origins, (header.source != "repaired", header.end_ns, is_save), tuple(header.replaces), is_save
+    )
 
 
 @dataclass(slots=True)

@@ -38,7 +38,7 @@ class AppendResult:
     length: int
 
 
-class _Full(Exception):  # noqa: N818 - no failure
+class _Full(Exception):
     """The log had to make way: once more, into what bears its name now."""
 
 
@@ -230,7 +230,7 @@ def write_dump(path: str | os.PathLike[str], header: Header, table: core.Table) 
             raise CannotWrite(str(target), "it is a log, which is never overwritten; choose another -f EXT")
         fresh.unlink(missing_ok=True)
         try:
-            write_new(fresh, write_block(replace(header, role="dump"), table))
+            _write_new(fresh, write_block(replace(header, role="dump"), table))
             fresh.rename(target)
         except BaseException:
             fresh.unlink(missing_ok=True)
@@ -244,7 +244,7 @@ def _holds_saves(path: Path) -> bool:
     return any(isinstance(found, Block) and found.header.role != "dump" for found in scan(path, check=False))
 
 
-def write_new(path: Path, pieces: Iterator[bytes]) -> None:
+def _write_new(path: Path, pieces: Iterator[bytes]) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
     try:
         for piece in pieces:

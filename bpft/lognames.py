@@ -45,16 +45,19 @@ def lock_log(path: Path, more_flags: int = 0) -> int:
             raise
 
 
-def claim(path: Path) -> int:
+def claim(path: Path, force: bool = False) -> int:
     """A descriptor of path, locked, which held nothing: it may be replaced by a rename until the descriptor is closed.
 
-    Raises OSError; CannotWrite where a file is there already (R6).
+    force: or held something that is no log.  Raises OSError; CannotWrite where a file is there already (R6).
     """
     fd = claim_free(path)
-    if fd is None:
-        kind = "it is a log, which is never overwritten" if _is_regular_log(path) else "it is there already"
-        raise CannotWrite(str(path), f"{kind}; give another name")
-    return fd
+    if fd is not None:
+        return fd
+    if path.is_file() and is_log(path):
+        raise CannotWrite(str(path), "it is a log, which is never overwritten; give another name")
+    if not force or not path.is_file():
+        raise CannotWrite(str(path), "it is there already; give another name")
+    return os.open(path, FLAGS)
 
 
 def claim_free(path: Path) -> int | None:
@@ -76,10 +79,6 @@ def claim_free(path: Path) -> int | None:
         raise
     os.close(fd)
     return None
-
-
-def _is_regular_log(path: Path) -> bool:
-    return path.is_file() and is_log(path)
 
 
 def same_file(fd: int, path: Path) -> bool:

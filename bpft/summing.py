@@ -1,9 +1,11 @@
 """What a block made of several says of itself: their sums, what they agree on, and the time that one did not watch."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from bpft.record import Counters, Header, InterfaceDelta
+from bpft.series import joined
 
 Span = tuple[int, int]  #: UTC nanoseconds, begin and end
 
@@ -74,10 +76,10 @@ def summed(headers: Sequence[Header]) -> Header:
     total.min_all = max(header.min_all for header in headers)
     total.counters = _counters([header.counters for header in headers])
     total.delta = _delta([header.delta for header in headers if header.delta is not None])
+    if len({(header.host, header.probe) for header in headers}) == 1 and not _overlap(headers):
+        total.series = joined(*(header.series for header in headers))
     total.labels = {
-        name: text
-        for name, text in first.labels.items()
-        if all(header.labels.get(name) == text for header in headers)
+        name: text for name, text in first.labels.items() if all(header.labels.get(name) == text for header in headers)
     }
     return total
 
@@ -109,6 +111,12 @@ def _unwatched(headers: Sequence[Header]) -> list[Span]:
         else:
             joined.append((begin, end))
     return joined
+
+
+def _overlap(headers: Sequence[Header]) -> bool:
+    """Whether two of them tell of the same time, so that what an interface counted in it would be there twice."""
+    spans = sorted((header.begin_ns, header.end_ns) for header in headers)
+    return any(begin < end for (_, end), (begin, _) in pairwise(spans))
 
 
 def _counters(each: Sequence[Counters]) -> Counters:

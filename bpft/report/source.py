@@ -12,11 +12,13 @@ from bpft import logfile
 from bpft.block import Block
 from bpft.core import Table
 from bpft.errors import BpftError, CannotRead, NotACapture
+from bpft.lineage import lineage, mark
 from bpft.logfile import Damage
 from bpft.meter.result import FileResult
 from bpft.paths import Paths
 from bpft.record import Counters, Header
 from bpft.report.group import VERSIONS, chunks
+from bpft.report.units import moment
 
 if TYPE_CHECKING:
     from bpft.core import Version
@@ -96,17 +98,29 @@ class Sources:
             raise NothingRecorded(paths.logs)
 
     def parts(self) -> Iterator[Part]:
-        """Blocks, each epoch once (E7: the later one is a superset), then captures, metered one after the other."""
-        latest: dict[bytes, Part] = {}
-        for part in self._blocks:
-            epoch = part.header.epoch
-            if epoch not in latest or _age(part.header) > _age(latest[epoch].header):
-                latest[epoch] = part
-        for part in self._blocks:
-            if not part.header.epoch or latest[part.header.epoch] is part:
-                yield part
+        """Blocks, each epoch once (E7, also in what was made of them), then captures, metered one after the other."""
+        found = lineage([mark(part.content) for part in self._blocks if not isinstance(part.content, Table)])
+        for place in found.torn:
+            part = self._blocks[place]
+            self.troubles.append(
+                f"{part.origin}: the block of {part.header.interface or 'a capture'} that ends at "
+                f"{moment(part.header.end_ns)} is left out: it stands in part for blocks that others stand for; "
+                "report on what they were made of"
+            )
+        for place in found.counts:
+            yield self._blocks[place]
         for name in self._captures:
             yield self._metered(name)
+
+    @property
+    def names(self) -> list[str]:
+        """The files that are read, once for each of their blocks."""
+        return [part.origin for part in self._blocks] + self._captures
+
+    @property
+    def rows(self) -> int:
+        """Records in the blocks; how many captures will yield, nobody knows."""
+        return sum(part.content.rows for part in self._blocks if not isinstance(part.content, Table))
 
     def _add_blocks(self, name: str) -> int:
         """Every intact block of a file; returns how many."""
@@ -188,11 +202,6 @@ def _capture_header(name: str, table: Table, result: FileResult) -> Header:
             folded=figures["folded"],
         ),
     )
-
-
-def _age(header: Header) -> tuple[int, bool]:
-    """What tells the later of two blocks of one epoch: the end, then save over dump."""
-    return header.end_ns, header.role == "save"
 
 
 def _is_regular(name: str) -> bool:
