@@ -94,6 +94,11 @@ class OldBlock:
     entries_at: int
     missing: int = 0  #: entries that the file is too short for
 
+    @property
+    def id(self) -> bytes:
+        """The hash of its bytes, as that of any block."""
+        return self.header.epoch
+
     def table(self) -> core.Table:
         """Its records, under 64-bit sums; packets are 0: they are not known."""
         table = core.Table()

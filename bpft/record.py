@@ -1,28 +1,33 @@
 """Plain values: what a block says about itself (Header) and one record of it (Record)."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from ipaddress import IPv4Address, IPv6Address
+from typing import Literal, NamedTuple
 
 CountingMode = Literal["as-captured", "wire-estimated", "wire-exact"]
 SourceKind = Literal["live", "file", "import", "recovered", "repaired", "compacted", "flow"]
 Role = Literal["save", "dump"]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A key and its sums.  Addresses are packed bytes (4 or 16); None: absent, unknown."""
+Direction = Literal["rx", "tx"]
+Address = IPv4Address | IPv6Address
 
-    src: bytes | None
-    dst: bytes | None
+
+class Record(NamedTuple):
+    """A key and its sums; None: absent, not known."""
+
+    src: Address | None
+    dst: Address | None
     sport: int | None
     dport: int | None
     proto: int | None
-    packets: int
-    all: int
-    data: int
-    direction: int = 0
-    other: bool = False
-    version: int = 4
+    direction: Direction | None
+    vlan: int | None
+    packets: int | None
+    all: int  #: bytes of IP packets
+    data: int  #: bytes of their payload
+    other: bool  #: the remainder: flows too small or too many to keep (SEMANTICS C7)
+    version: int  #: of IP: 4 or 6
 
 
 @dataclass(slots=True)

@@ -70,7 +70,7 @@ def report(
     if top is None:
         top = _TABLE_ROWS if form == "table" else 0
     sources = Sources()
-    for name in (*map(_file, words), *files):
+    for name in (*map(named_file, words), *files):
         sources.add(name)
     if not words and not files:
         sources.add_recorded(paths(root or environment_root()))
@@ -91,7 +91,7 @@ def report(
     return 1 if found.troubles else 0
 
 
-def _file(word: str) -> str:
+def named_file(word: str) -> str:
     """A word without an option before it names a file (R1)."""
     if "/" not in word and word != "-" and not Path(word).exists():
         raise CannotRead(word, "no such file (a time goes after -b or -e, an expression after --where)")

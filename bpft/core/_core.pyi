@@ -201,7 +201,7 @@ def encode_columns(
     """Up to 65,536 dense records, best sorted by key, as row groups: (rows, other, columns).
 
     A column is (id, encoding, parts): its bytes, cut where a compressor should begin a new block.  Records that know
-    different things (no ports, no protocol, direction, VLAN, packets, "other") come in different groups, in their order.
+    different things (ports, protocol, direction, VLAN, packets, "other") come in different groups, in their order.
     No record is made without a packet: one of 0 packets does not know them.
     ValueError for flags that no column can hold.
     """

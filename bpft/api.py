@@ -1,0 +1,238 @@
+"""The Python interface: open logs, dumps, captures and files of old BPFTs, and take blocks and records out of them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from bpft.chunk import Chunk, chunks_of
+from bpft.core import Table
+from bpft.errors import BlockDamaged
+from bpft.paths import environment_root, paths
+from bpft.record import Header, Record
+from bpft.report.group import VERSIONS
+from bpft.report.period import SECOND, EmptyPeriod, Period, read_time
+from bpft.report.source import Part, Sources
+from bpft.report.where import Where
+
+if TYPE_CHECKING:
+    from bpft.core import Version
+
+#: UTC nanoseconds, a datetime (local where it has no zone), or text as ``bpft report --begin`` takes it; None: open.
+When: TypeAlias = int | datetime | str | None
+#: raw: records as they are; key: without direction and VLAN, summed within each block.
+By: TypeAlias = Literal["raw", "key"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_AT_ONCE = 65536  #: records of a table that is read in pieces
+
+
+class DamageWarning(UserWarning):
+    """Something could not be read and is left out; the text says where and why."""
+
+
+def open(*files: str | os.PathLike[str]) -> Log:
+    """Everything in files, told apart by content; without files, all that trafd recorded here.
+
+    Nothing is ever counted twice: of a dump and its save only the later counts.  Damage is passed over with a
+    DamageWarning.  Raises CannotRead, NotACapture and NothingRecorded (all BpftError).
+    """
+    sources = Sources()
+    for name in files:
+        sources.add(os.fspath(name))
+    if not files:
+        sources.add_recorded(paths(environment_root()))
+    return Log(sources)
+
+
+class Block:
+    """One block: an interval of one interface, and its records."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+
+    @property
+    def header(self) -> Header:
+        """Everything that it says about itself."""
+        return self._part.header
+
+    @property
+    def path(self) -> str:
+        """The file it is in, as it was named."""
+        return self._part.origin
+
+    @property
+    def id(self) -> bytes:
+        """The hash of its bytes, 16 bytes; a capture has none."""
+        content = self._part.content
+        return b"" if isinstance(content, Table) else content.id
+
+    @property
+    def rows(self) -> int:
+        """How many records."""
+        content = self._part.content
+        return len(content) if isinstance(content, Table) else content.rows
+
+    @property
+    def begin(self) -> datetime:
+        """In UTC, to the microsecond; header.begin_ns is exact."""
+        return _EPOCH + timedelta(microseconds=self.header.begin_ns // 1000)
+
+    @property
+    def end(self) -> datetime:
+        """In UTC, to the microsecond; header.end_ns is exact."""
+        return _EPOCH + timedelta(microseconds=self.header.end_ns // 1000)
+
+    def chunks(self, where: str | Where = "", by: By = "raw") -> Iterator[Chunk]:
+        """Its records, up to 65,536 at a time.  Every byte of the block is checked first.
+
+        where: a tcpdump expression over records, as for ``bpft report --where``.
+        Raises BlockDamaged, and BadExpression also where the records do not know what the expression asks.
+        """
+        found = self._selected(Where(where) if isinstance(where, str) and where else where or None)
+        if by == "raw":
+            for version, records in found:
+                yield from chunks_of(version, records)
+            return
+        table = Table()
+        for version, records in found:
+            table.add_records(version, records, "key")
+        for version in VERSIONS:
+            view = table.view(version)
+            for start in range(0, len(view), _AT_ONCE):
+                yield from chunks_of(version, view.records(start, _AT_ONCE))
+
+    def records(self, where: str | Where = "", by: By = "raw") -> Iterator[Record]:
+        """Its records, one at a time; see chunks()."""
+        for chunk in self.chunks(where, by):
+            yield from chunk.records()
+
+    def _selected(self, where: Where | str | None) -> Iterator[tuple[Version, bytes]]:
+        self._part.verify()
+        for piece in self._part.pieces():
+            if not isinstance(where, Where):
+                yield piece.version, piece.records
+                continue
+            if not piece.other:
+                where.refuse_unknown(self.path, piece.has_ports, piece.has_proto)
+            yield piece.version, where.select(piece.version, piece.records)
+
+
+class Log:
+    """Any number of blocks, of any number of files."""
+
+    def __init__(self, sources: Sources, tell: Callable[[str], None] | None = None) -> None:
+        """tell: is told what could not be read, a line each, instead of a DamageWarning."""
+        self._sources = sources
+        self._tell = tell or _warn
+        self._told: set[str] = set()
+        self._tell_troubles()
+
+    @property
+    def troubles(self) -> list[str]:
+        """What could not be read so far, a line each."""
+        return list(self._sources.troubles)
+
+    def blocks(
+        self, begin: When = None, end: When = None, interface: str | Iterable[str] | None = None
+    ) -> Iterator[Block]:
+        """The blocks whose interval has its middle in [begin, end), on one of the interfaces (SEMANTICS R4).
+
+        A date alone as end means its last instant.
+        """
+        period = _period(begin, end)
+        wanted = {interface} if isinstance(interface, str) else None if interface is None else set(interface)
+        for part in self._sources.parts():
+            header = part.header
+            if (wanted is None or header.interface in wanted) and period.holds(header.begin_ns, header.end_ns):
+                yield Block(part)
+        self._tell_troubles()
+
+    def chunks(
+        self,
+        begin: When = None,
+        end: When = None,
+        where: str = "",
+        interface: str | Iterable[str] | None = None,
+        by: By = "raw",
+    ) -> Iterator[tuple[Block, Chunk]]:
+        """The records of blocks(), each chunk with its block; a damaged block is passed over with a warning."""
+        expression = Where(where) if where else ""
+        for block in self.blocks(begin, end, interface):
+            try:
+                for chunk in block.chunks(expression, by):
+                    yield block, chunk
+            except BlockDamaged as error:
+                self._sources.troubles.append(str(error))
+                self._tell_troubles()
+
+    def records(
+        self,
+        begin: When = None,
+        end: When = None,
+        where: str = "",
+        interface: str | Iterable[str] | None = None,
+        by: By = "raw",
+    ) -> Iterator[Record]:
+        """The records of blocks(); a damaged block is passed over with a warning."""
+        for _, chunk in self.chunks(begin, end, where, interface, by):
+            yield from chunk.records()
+
+    def arrow(
+        self,
+        begin: When = None,
+        end: When = None,
+        where: str = "",
+        interface: str | Iterable[str] | None = None,
+        by: By = "raw",
+    ) -> Any:
+        """The records as a pyarrow.RecordBatchReader, with the columns of ``bpft export``.
+
+        Pandas, polars and DuckDB take it as it is.  Raises NoArrow where pyarrow is not installed.
+        """
+        from bpft import arrow
+
+        pa = arrow.load("Arrow")
+        batches = (
+            arrow.batch(pa, *context(block.header), chunk)
+            for block, chunk in self.chunks(begin, end, where, interface, by)
+        )
+        return pa.RecordBatchReader.from_batches(arrow.schema(pa), batches)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.arrow().__arrow_c_stream__(requested_schema)
+
+    def _tell_troubles(self) -> None:
+        for trouble in self._sources.troubles:
+            if trouble not in self._told:
+                self._told.add(trouble)
+                self._tell(trouble)
+
+
+def context(header: Header) -> tuple[int, int, str, str]:
+    """What every record of a block shares in an export: begin and end in UTC nanoseconds, interface, host."""
+    interface, host = (name.encode("utf-8", "replace").decode() for name in (header.interface, header.host))
+    return header.begin_ns, header.end_ns, interface, host
+
+
+def _warn(trouble: str) -> None:
+    warnings.warn(trouble, DamageWarning, stacklevel=4)
+
+
+def _period(begin: When, end: When) -> Period:
+    first, last = _instant("begin", begin, False), _instant("end", end, True)
+    if first is not None and last is not None and first >= last:
+        raise EmptyPeriod(begin, end)
+    return Period(first, last)
+
+
+def _instant(option: str, when: When, last: bool) -> int | None:
+    if isinstance(when, datetime):
+        whole = when.astimezone().replace(microsecond=0)
+        return int(whole.timestamp()) * SECOND + when.microsecond * 1000
+    if isinstance(when, str):
+        return read_time(option, when, datetime.now().astimezone(), last)
+    return when

@@ -1,0 +1,129 @@
+"""bpft export: the records themselves, for other tools."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import click
+
+from bpft import arrow
+from bpft.api import Block, By, Log
+from bpft.chunk import Chunk
+from bpft.cli.progress import bar
+from bpft.cli.report import named_file
+from bpft.errors import CannotWrite, UsageError
+from bpft.export import output, parquet, sqlite, text
+from bpft.messages import one_line
+from bpft.paths import environment_root, paths
+from bpft.report.period import read_period
+from bpft.report.source import Sources
+
+Format = Literal["csv", "ndjson", "parquet", "sqlite"]
+Chunks = Iterable[tuple[Block, Chunk]]
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="A TIME is as for bpft report.",
+)
+@click.argument("words", metavar="[FILE]...", nargs=-1)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "ndjson", "parquet", "sqlite"]),
+    required=True,
+    help="Of what is written.",
+)
+@click.option("-o", "--output", "out", metavar="FILE", default="", help="Write FILE instead of standard output.")
+@click.option("-r", "--read", "files", metavar="FILE", multiple=True, help="Read FILE, whatever its name looks like.")
+@click.option("-i", "--interface", "interfaces", metavar="IFACE", multiple=True, help="Only what was seen on IFACE.")
+@click.option(
+    "--by", type=click.Choice(["raw", "key"]), default="raw", show_default=True, help="key: without direction and VLAN."
+)
+@click.option("-b", "--begin", metavar="TIME", help="Only blocks that begin around or after TIME.")
+@click.option("-e", "--end", metavar="TIME", help="Only blocks before TIME; a date means its end.")
+@click.option("-w", "--where", metavar="EXPR", default="", help="Only records that match, as for tcpdump: 'net 10/8'.")
+@click.option("--root", metavar="DIR", default="", help="Look for what is recorded below DIR.")
+def export(
+    words: tuple[str, ...],
+    form: Format,
+    out: str,
+    files: tuple[str, ...],
+    interfaces: tuple[str, ...],
+    by: By,
+    begin: str | None,
+    end: str | None,
+    where: str,
+    root: str,
+) -> int:
+    """The records of logs, dumps and captures, a row each, for other tools.
+
+    Without FILE: everything that trafd recorded here.
+    """
+    _check(form, out)
+    period = read_period(begin, end)
+    names = [*map(named_file, words), *files]
+    sources = Sources()
+    for name in names:
+        sources.add(name)
+    if not names:
+        sources.add_recorded(paths(root or environment_root()))
+    log = Log(sources, _tell)
+    with bar("export", sources.rows, shared=not out and sys.stdout.isatty()) as advance:
+        chunks = _counted(log.chunks(period.begin, period.end, where, interfaces or None, by), advance)
+        if out:
+            with output.new_file(Path(out), sources.names) as path:
+                _write_file(form, chunks, path)
+        else:
+            _write_out(form, chunks)
+    return 1 if log.troubles else 0
+
+
+def _check(form: Format, out: str) -> None:
+    """Refuse what cannot be written there, before anything is read."""
+    if form == "sqlite" and (not out or out == "-"):
+        raise UsageError("bpft export: a database is a file: name it with -o FILE")
+    if form == "parquet" and not out and sys.stdout is not None and sys.stdout.isatty():
+        raise UsageError("bpft export: Parquet is nothing for a terminal: use -o FILE, or a pipe")
+    if form == "parquet":
+        arrow.load("--format parquet")
+
+
+def _counted(chunks: Chunks, advance: Callable[[int], None]) -> Iterator[tuple[Block, Chunk]]:
+    for block, chunk in chunks:
+        yield block, chunk
+        advance(chunk.size)
+
+
+def _write_file(form: Format, chunks: Chunks, path: Path) -> None:
+    if form == "sqlite":
+        sqlite.write(chunks, path)
+        return
+    with path.open("wb") as out:
+        _write(form, chunks, out)
+
+
+def _write_out(form: Format, chunks: Chunks) -> None:
+    if sys.stdout is None:
+        raise CannotWrite("standard output", "is closed")
+    try:
+        _write(form, chunks, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what the interpreter still flushes
+        if not isinstance(error, BrokenPipeError):  # else whoever read it has seen enough
+            raise CannotWrite("standard output", error.strerror) from error
+
+
+def _write(form: Format, chunks: Chunks, out: BinaryIO) -> None:
+    if form == "parquet":
+        parquet.write(chunks, out)
+        return
+    for piece in (text.csv_lines if form == "csv" else text.json_lines)(chunks):
+        out.write(piece)
+
+
+def _tell(trouble: str) -> None:
+    sys.stderr.write(one_line(f"bpft: {trouble}") + "\n")
