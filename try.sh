@@ -45,17 +45,22 @@ read_capture() {
 
 [ -z "$capture" ] || read_capture "$capture"
 
-interface=${1:-${IFF_LISTEN:-$("$bin/python" -c 'from bpft.host import default_interface; print(default_interface())')}}
+interface=${1:-${IFF_LISTEN:-$("$bin/python" -c 'from bpft.meter.interfaces import default; print(default())')}}
+problem=
+if [ -z "$interface" ]; then
+	problem="no interface is up here"
 # Opening the interface to print the (empty) filter is the real test of the right to capture.
-if ! problem=$("$bin/trafd" --root "$root" -i "$interface" -d 2>&1); then
-	case $problem in
-	*permission*) ;;
+elif ! told=$("$bin/trafd" --root "$root" -i "$interface" -d 2>&1); then
+	case $told in
+	*permission*) problem="counting on $interface needs root, or the capability CAP_NET_RAW: run this again as root" ;;
 	*)
-		printf '%s\n' "$problem" >&2
+		printf '%s\n' "$told" >&2
 		exit 1
 		;;
 	esac
-	say "counting on $interface needs root, or the capability CAP_NET_RAW: run this again as root"
+fi
+if [ -n "$problem" ]; then
+	say "$problem"
 	say "here is a sample instead, the capture tests/captures/sample.pcap"
 	read_capture tests/captures/sample.pcap
 fi
