@@ -4,7 +4,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bpft.block import MAGIC, Block, Refused, find_end, read_block
 from bpft.errors import BlockDamaged
@@ -44,12 +44,21 @@ def scan(path: str | os.PathLike[str] | Source, check: bool = True) -> Iterator[
     appended meanwhile is not there yet, and is no damage.  Raises CannotRead.
     """
     source = path if isinstance(path, Source) else Source(path)
+    last: Damage | None = None
     for found in walk(source, 0, check):
-        if isinstance(found, Damage) and found.offset + found.length >= source.size:
-            if not _being_appended(source):  # it may have been, a moment ago
-                yield from walk(source, found.offset, check)
-            return
-        yield found
+        if last is not None:
+            yield last
+        last = found if isinstance(found, Damage) else None
+        if last is None:
+            yield found
+    whole = 0 if last is None else _whole_size(source)
+    if last is None or whole is None:
+        return
+    for found in walk(source, last.offset, check):  # it may have been appended, a moment ago
+        if not isinstance(found, Damage):
+            yield found
+        elif found.offset < whole:
+            yield replace(found, length=min(found.length, whole - found.offset))
 
 
 def walk(source: Source, offset: int, check: bool) -> Iterator[Block | Damage]:
@@ -94,16 +103,17 @@ def _next_magic(source: Source, offset: int) -> int:
     return offset
 
 
-def _being_appended(source: Source) -> bool:
-    """Whether a writer holds the file: what its last bytes lack is on its way."""
+def _whole_size(source: Source) -> int | None:
+    """A length that no writer is at work on; None where one holds the file: what its last bytes lack is on its way."""
     try:
         fcntl.flock(source.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
-        fcntl.flock(source.fileno(), fcntl.LOCK_UN)
     except BlockingIOError:
-        return True
+        return None
     except OSError:
-        return False
-    return False
+        return source.size
+    size = source.size
+    fcntl.flock(source.fileno(), fcntl.LOCK_UN)
+    return size
 
 
 def last_block(source: Source) -> tuple[Block | None, Damage | None]:

@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from bpft.errors import UsageError
 from bpft.record import Header
@@ -19,6 +18,8 @@ def zone(name: str) -> tzinfo | None:
     """The time zone of that name; None for "", the local one.  Raises UsageError."""
     if not name:
         return None
+    from zoneinfo import ZoneInfo  # most programs of the suite start without it
+
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError):  # a directory, a path, no such name

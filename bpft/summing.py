@@ -77,7 +77,7 @@ def summed(headers: Sequence[Header]) -> Header:
     total.counters = _counters([header.counters for header in headers])
     total.delta = _delta([header.delta for header in headers if header.delta is not None])
     if len({(header.host, header.probe) for header in headers}) == 1 and not _overlap(headers):
-        total.series = joined(*(header.series for header in headers))
+        total.series = _series(headers)
     total.labels = {
         name: text for name, text in first.labels.items() if all(header.labels.get(name) == text for header in headers)
     }
@@ -111,6 +111,13 @@ def _unwatched(headers: Sequence[Header]) -> list[Span]:
         else:
             joined.append((begin, end))
     return joined
+
+
+def _series(headers: Sequence[Header]) -> bytes:
+    try:
+        return joined(*(header.series for header in headers))
+    except ValueError:
+        return b""  # One is of a kind not known here, which a reader may ignore.
 
 
 def _overlap(headers: Sequence[Header]) -> bool:

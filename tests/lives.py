@@ -27,7 +27,7 @@ def epoch(number: int) -> bytes:
 
 
 def header(number: int = 0, length_ns: int = HOUR, **fields: object) -> Header:
-    """Of the block of an hour, the number-th since NOON, of so many packets."""
+    """Of the block of an hour, the number-th since NOON."""
     begin = NOON + number * HOUR
     return replace(
         Header(
@@ -39,11 +39,11 @@ def header(number: int = 0, length_ns: int = HOUR, **fields: object) -> Header:
             host="probe",
             interface="eth0",
             counters=Counters(
-                seen=number + 3,
-                counted=number + 1,
+                seen=7,
+                counted=5,
                 skipped={"non-ip": 2},
-                direction={"rx": (number + 1, 100, number + 1, 100)},
-                received=number + 3,
+                direction={"rx": (5, 100 + number, 5, 100)},
+                received=7 + number,
                 dropped=1,
                 first_ns=begin + 1,
                 last_ns=begin + length_ns - 1,

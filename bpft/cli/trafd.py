@@ -16,6 +16,7 @@ from bpft.errors import BpftError, CannotRead, NoInterface, UsageError
 from bpft.meter import interfaces
 from bpft.meter.capture import program_text
 from bpft.paths import check_name, environment_root, paths
+from bpft.rotation import rotation
 
 _SIZE = click.IntRange(min=0)
 _ENGINES = click.Choice(["pcap", "reference"])
@@ -34,6 +35,8 @@ _HELP = {
     "max_flows": "The most records held, 0: no limit; smaller ones are summed up.  Default: by memory.",
     "foreground": "Do not detach; on a terminal, show the busiest hosts.",
     "engine": "The meter in C, or its slow twin in Python.",
+    "rotate": "Begin a new log each day (daily), month (monthly), or before it exceeds a size as 10MB.",
+    "zone": "Days and months of --rotate are those of this time zone, as Europe/Rome.  Default: local.",
     "root": "Keep every file below DIR.  Default: BPFT_ROOT of the environment.",
 }
 
@@ -61,6 +64,8 @@ _HELP = {
 @click.option("--max-flows", type=_SIZE, metavar="N", help=_HELP["max_flows"])
 @click.option("--foreground", is_flag=True, help=_HELP["foreground"])
 @click.option("--engine", type=_ENGINES, default="pcap", show_default=True, help=_HELP["engine"])
+@click.option("--rotate", metavar="WHEN", help=_HELP["rotate"])
+@click.option("--zone", metavar="ZONE", help=_HELP["zone"])
 @click.option("--root", metavar="DIR", help=_HELP["root"])
 @click.version_option(__version__, "-V", "--version", message="trafd (bpft) %(version)s")
 def trafd(words: tuple[str, ...], read: str | None, print_filter: bool, **options: Any) -> int:
@@ -90,6 +95,8 @@ def _settings(
         raise UsageError("--read needs -f EXT, the name of the log to append to")
     if offline and options["resume"]:
         raise UsageError("--read never touches dumps: leave -r away")
+    if options["zone"] is not None and options["rotate"] is None:
+        raise UsageError("--zone is for --rotate daily or monthly")
     if options["engine"] == "reference" and not (offline or options["foreground"]):
         raise UsageError("--engine reference does not detach: add --foreground")
     if interface is None and not offline:
@@ -117,6 +124,7 @@ def _settings(
         max_flows=max_flows,
         foreground=options["foreground"],
         engine=options["engine"],
+        rotation=None if options["rotate"] is None else rotation(options["rotate"], options["zone"] or ""),
     )
 
 

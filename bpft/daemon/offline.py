@@ -36,7 +36,9 @@ def read(settings: Settings, capture: str) -> None:
             engine=settings.engine,
         )
         path = settings.paths.log(settings.ext)
-        logfile.LogWriter(path).append(_header(settings, capture, result, table), table, settings.min_all)
+        logfile.LogWriter(path, settings.rotation).append(
+            _header(settings, capture, result, table), table, settings.min_all
+        )
     finally:
         lock.release(remove=False)
     if result.error:

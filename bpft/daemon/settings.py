@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from bpft import host
 from bpft.meter.capture import Engine
 from bpft.paths import Paths
+from bpft.rotation import Rotation
 
 #: A live table's flows unless --max-flows says otherwise: what fits an eighth of the memory, between these bounds.
 _LEAST_FLOWS, _MOST_FLOWS, _BYTES_A_FLOW = 1 << 16, 1 << 22, 96
@@ -27,6 +28,7 @@ class Settings:
     max_flows: int = 0  #: 0: no cap
     foreground: bool = False
     engine: Engine = "pcap"
+    rotation: Rotation | None = None  #: when the log makes way for a new one; None: when somebody renames it
 
     @property
     def key_mode(self) -> str:

@@ -38,7 +38,7 @@ def run(settings: Settings, screen: Screen | None = None) -> int:
         lock = HeldFile(paths.lock(ext), Held, f"EXT {ext}")
         cleanup.callback(lock.release, remove=False)
         lock.write_pid()
-        log = logfile.LogWriter(paths.log(ext))
+        log = logfile.LogWriter(paths.log(ext), settings.rotation)
         resumed = recover(settings, log)
         preserved = [*tap.descriptors, pid_file.fileno(), lock.fileno()]
         starter = Starter() if settings.foreground else detach(preserved)
