@@ -154,8 +154,7 @@ class LogWriter:
                     at += written
                     end += written
             os.fsync(fd)
-            if length == 0:
-                sync_directory(self.path.parent)
+            sync_directory(self.path.parent)  # Always: who made the file may have died before he could.
         except BaseException:
             self._cut_back(fd, length, end)
             raise

@@ -16,7 +16,7 @@ from bpft.daemon.loop import SIGNALS
 
 PROJECT = Path(__file__).resolve().parents[1]
 PROGRAMS = sorted(tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"])
-SUBCOMMANDS = ["report", "merge", "compact", "forget"]
+SUBCOMMANDS = ["report", "info", "verify", "merge", "compact", "forget"]
 #: The C library and the terminal read these, not we.
 FOREIGN_VARIABLES = {"LANG", "LC_ALL", "TZ", "COLUMNS", "LINES", "TERM"}
 BASH = shutil.which("bash")
