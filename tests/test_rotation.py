@@ -19,9 +19,10 @@ from bpft.errors import CannotRead, CannotWrite, UsageError
 from bpft.logfile import Damage, LogWriter, scan
 from bpft.merge import merge
 from bpft.paths import paths
+from bpft.record import InterfaceDelta
 from bpft.report.answer import Question, answer
 from bpft.report.source import Sources
-from bpft.retention import Compaction, compact
+from bpft.retention import Compaction, Reduction, compact
 from bpft.rotation import Rotation, rotation, zone
 
 DAILY = rotation("daily", "UTC")
@@ -318,3 +319,14 @@ def test_dumps_are_not_rotated(log: Path) -> None:
     dump(log, 30)
     assert [block.header.epoch for block in intact(log)] == [epoch(1030)]
     assert logfile.read_dump(log).header.role == "dump"
+
+
+def test_a_report_on_compacted_blocks_adds_up_and_tells_of_networks(log: Path) -> None:
+    grow(log, range(3), loopback=True, delta=InterfaceDelta(100, 0, 3, 0, HOUR - 10**9, 0))
+    reduction = Reduction(prefix_len=(24, 48))
+    compact(log, Compaction(1e12, "day", UTC, reduction))
+    sources = Sources()
+    sources.add(str(log))
+    lines = answer(Question(), sources).completeness.lines()
+    assert lines[0].startswith("accounted ")
+    assert "addresses may stand for networks: older blocks keep only /24 and /48" in lines

@@ -13,7 +13,7 @@ _COUNTING: dict[CountingMode, str] = {
     "wire-estimated": "as on the wire (estimated)",
     "wire-exact": "as on the wire",
 }
-_TOLERANCE = SECOND  # counters are read a moment before and after the table is cut
+_TOLERANCE = SECOND  # counters are read a moment before and after a table is cut
 
 
 @dataclass(slots=True)
@@ -88,6 +88,7 @@ class Completeness:
     skipped: Counter[str] = field(default_factory=Counter)
     folded: int = 0  #: records the cap folded into "other"
     counting: list[CountingMode] = field(default_factory=list)  #: C2, in order of appearance
+    cut: list[tuple[int, int]] = field(default_factory=list)  #: bits of addresses that are networks (IPv4, IPv6)
 
     def add(self, header: Header) -> None:
         """Account for one block or capture."""
@@ -101,6 +102,8 @@ class Completeness:
         self.folded += counters.folded
         if header.counting not in self.counting:
             self.counting.append(header.counting)
+        if header.prefix_len is not None and header.prefix_len not in self.cut:
+            self.cut.append(header.prefix_len)
         if header.source == "file":
             self.captures += 1
         else:
@@ -131,6 +134,9 @@ class Completeness:
             lines.insert(0, f"DOES NOT ADD UP: the records hold {units.grouped(self.packets)} packets of {frames}")
         if not self.accounts:
             frames = ("capture file: " if self.captures == 1 else f"{self.captures} capture files: ") + frames
+        lines += [
+            f"addresses may stand for networks: older blocks keep only /{four} and /{six}" for four, six in self.cut
+        ]
         return [*lines, frames]
 
 
@@ -145,7 +151,7 @@ def _incomparable(header: Header) -> str:
         return f"not watched for {units.span(sum(end - begin for begin, end in header.gaps))} of it"
     if delta is None:
         return "the interface's own counters were not recorded"
-    if delta.covered_ns + _TOLERANCE < interval:
+    if delta.covered_ns + _TOLERANCE * max(1, len(header.epochs)) < interval:
         return f"the interface's own counters cover {units.span(delta.covered_ns)} of {units.span(interval)}"
     return ""
 
