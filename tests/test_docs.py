@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from bpft import errors
+from bpft.cli.main import COMMANDS
 from bpft.daemon.loop import SIGNALS
 
 PROJECT = Path(__file__).resolve().parents[1]
 PROGRAMS = sorted(tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"])
-SUBCOMMANDS = ["report", "info", "verify", "merge", "compact", "forget"]
+SUBCOMMANDS = sorted(COMMANDS)
 #: The C library and the terminal read these, not we.
 FOREIGN_VARIABLES = {"LANG", "LC_ALL", "TZ", "COLUMNS", "LINES", "TERM"}
 BASH = shutil.which("bash")
