@@ -11,6 +11,8 @@ from _typeshed import ReadableBuffer
 
 Version: TypeAlias = Literal[4, 6]
 GroupBy: TypeAlias = Literal["raw", "key", "src", "dst", "self", "pair", "port", "proto"]
+Engine: TypeAlias = Literal["auto", "pcap", "ring"]
+Ports: TypeAlias = Literal["all", "service", "none"]
 Sort: TypeAlias = Literal["key", "packets", "all", "data"]
 
 RECORD4: str  # struct format "=4s4s2s2sBBHQQQ": src dst sport dport proto flags vlan packets all data
@@ -129,6 +131,9 @@ def read_capture(
     optimize: bool = True,
     count: int = 0,
     addresses_only: bool = False,
+    ports: Ports = "all",
+    vlan: bool = False,
+    prefix_len: tuple[int, int] | None = None,
 ) -> dict[str, object]:
     """Meter a capture from an open descriptor (file or pipe) into table, as captured (C2).
 
@@ -137,6 +142,8 @@ def read_capture(
     and ``snaplen``.
     Raises CaptureError when it is no capture at all, FilterError for a bad expression.
     count: stop after so many frames that passed the filter (C9).  addresses_only: -X (C6).
+    ports: "service" keeps of two ports the one that names the service, "none" neither.  vlan: the outermost 802.1Q id
+    is part of the key.  prefix_len: bits of addresses that are kept, IPv4 and IPv6.
     """
 
 @final
@@ -154,17 +161,31 @@ class Capture:
         addresses_only: bool = False,
         mtu: int = 0,
         mac: bytes | None = None,
+        engine: Engine = "pcap",
+        ports: Ports = "all",
+        vlan: bool = False,
+        prefix_len: tuple[int, int] | None = None,
     ) -> None:
         """Open, set non-blocking.  buffer_bytes is halved on ENOMEM, not below 1 MiB.
 
         mtu > 0: frames above it count as on the wire, estimated (C2).  mac: direction by source MAC (C5);
-        cooked link types carry the direction themselves.  LiveError on failure.
+        cooked link types carry the direction themselves.  engine: "ring" is Linux's own and counts merged frames
+        exactly; "auto" takes it where it works.  ports, vlan, prefix_len: as read_capture().  LiveError on failure.
         """
     @property
     def link_type(self) -> int: ...
     @property
     def buffer_bytes(self) -> int:
         """The kernel buffer that could be had."""
+    @property
+    def engine(self) -> str:
+        """"pcap" or "ring": the one that was taken."""
+    @property
+    def exact(self) -> bool:
+        """Merged frames are counted as they were on the wire (C2)."""
+    @property
+    def fallback(self) -> str:
+        """Why "auto" did not take the ring; "" where it did."""
     def set_filter(self, expression: str, optimize: bool = True) -> None:
         """Always call it, with "" too.  FilterError."""
     def dump_filter(self, expression: str, optimize: bool = True) -> str:

@@ -6,7 +6,38 @@
 #include "bind.h"
 #include "bind_codec.h"
 #include "capture_file.h"
-#include "capture_pcap.h"
+#include "capture_live.h"
+
+/* ---- what the key keeps ------------------------------------------------------------ */
+
+struct key_options {             /* as Python gives them */
+	int addresses_only, vlan;
+	const char *ports;
+	PyObject *prefix_len;    /* None or (v4, v6); borrowed */
+};
+
+/* False with ValueError or TypeError set. */
+static bool key_mode(const struct key_options *o, struct bpft_key_mode *mode)
+{
+	static const char *const ports[] = {"all", "service", "none"};
+	int v4 = 32, v6 = 128;
+
+	*mode = (struct bpft_key_mode){.addresses_only = o->addresses_only, .vlan = o->vlan};
+	while (strcmp(o->ports, ports[mode->ports]))
+		if (mode->ports++ == BPFT_PORTS_NONE) {
+			PyErr_Format(PyExc_ValueError, "ports: %s is not known", o->ports);
+			return false;
+		}
+	if (o->prefix_len && o->prefix_len != Py_None && !PyArg_ParseTuple(o->prefix_len, "ii:prefix_len", &v4, &v6))
+		return false;
+	if (v4 < 0 || v4 > 32 || v6 < 0 || v6 > 128) {
+		PyErr_SetString(PyExc_ValueError, "prefix_len: 0 to 32 and 0 to 128 bits");
+		return false;
+	}
+	mode->drop4 = (uint8_t)(32 - v4);
+	mode->drop6 = (uint8_t)(128 - v6);
+	return true;
+}
 
 /* ---- read_capture ---------------------------------------------------------------- */
 
@@ -109,29 +140,32 @@ static PyObject *result(const struct source *s)
 }
 
 const char bpft_py_read_capture_doc[] =
-	"read_capture(source, table, filter='', *, optimize=True, count=0, addresses_only=False) -> dict\n\n"
+	"read_capture(source, table, filter='', *, optimize=True, count=0, addresses_only=False, ports='all', vlan=False, "
+	"prefix_len=None) -> dict\n\n"
 	"Meter a capture from an open descriptor into table (RULES F1..F6).";
 
 PyObject *bpft_py_read_capture(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"source", "table", "filter", "optimize", "count", "addresses_only", NULL};
+	static char *names[] = {"source", "table", "filter", "optimize", "count", "addresses_only", "ports", "vlan",
+	                        "prefix_len", NULL};
 	struct source s = {.expression = "", .meter = {.decoder = {.linktype = -1}}};
-	int fd, optimize = 1, addresses_only = 0;
+	struct key_options key = {.ports = "all"};
+	int fd, optimize = 1;
 	unsigned long long limit = 0;
 	PyObject *table, *answer = NULL;
 	char error[256];
 	bool good = true;
 
 	(void)self;
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iO|s$pKp:read_capture", names, &fd, &table, &s.expression,
-	                                 &optimize, &limit, &addresses_only))
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iO|s$pKpspO:read_capture", names, &fd, &table, &s.expression,
+	                                 &optimize, &limit, &key.addresses_only, &key.ports, &key.vlan,
+	                                 &key.prefix_len) || !key_mode(&key, &s.meter.decoder.key))
 		return NULL;
 	s.meter.table = bpft_py_idle_table(table);
 	if (!s.meter.table)
 		return NULL;
 	s.optimize = optimize;
 	s.limit = limit;
-	s.meter.decoder.addresses_only = addresses_only;
 	((struct py_table *)table)->busy = true;
 	Py_BEGIN_ALLOW_THREADS
 	s.reader = bpft_reader_open(fd, interrupted, error);
@@ -180,20 +214,26 @@ static struct bpft_live *live_of(PyObject *object)
 
 static PyObject *capture_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"interface", "promiscuous", "snaplen", "timeout_ms", "buffer_bytes",
-	                        "addresses_only", "mtu", "mac", NULL};
+	static char *names[] = {"interface", "promiscuous", "snaplen", "timeout_ms", "buffer_bytes", "addresses_only",
+	                        "mtu", "mac", "engine", "ports", "vlan", "prefix_len", NULL};
+	static const char *const engines[] = {"auto", "pcap", "ring", NULL};
 	struct bpft_live_options o = {.snaplen = 128, .timeout_ms = 20, .buffer_bytes = 4 << 20};
-	const char *interface, *mac = NULL;
+	struct key_options key = {.ports = "all"};
+	const char *interface, *mac = NULL, *engine = "pcap";
 	Py_ssize_t mac_length = 0;
-	int promiscuous = 1, addresses_only = 0, status;
+	int promiscuous = 1, status, which = 0;
 	char error[BPFT_ERROR];
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "s|$piiipIz#:Capture", names, &interface, &promiscuous,
-	                                 &o.snaplen, &o.timeout_ms, &o.buffer_bytes, &addresses_only, &o.mtu, &mac,
-	                                 &mac_length))
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "s|$piiipIz#sspO:Capture", names, &interface, &promiscuous,
+	                                 &o.snaplen, &o.timeout_ms, &o.buffer_bytes, &key.addresses_only, &o.mtu,
+	                                 &mac, &mac_length, &engine, &key.ports, &key.vlan, &key.prefix_len)
+	    || !key_mode(&key, &o.key))
 		return NULL;
+	while (engines[which] && strcmp(engine, engines[which]))
+		which++;
+	if (!engines[which])
+		return PyErr_Format(PyExc_ValueError, "engine: %s is not known", engine);
 	o.promiscuous = promiscuous;
-	o.addresses_only = addresses_only;
 	o.have_mac = mac_length == sizeof o.mac;
 	if (o.have_mac)
 		memcpy(o.mac, mac, sizeof o.mac);
@@ -202,7 +242,7 @@ static PyObject *capture_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
 	if (!self)
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS
-	self->live = bpft_live_open(interface, &o, &status, error);
+	self->live = bpft_live_open(interface, (enum bpft_live_engine)which, &o, &status, error);
 	Py_END_ALLOW_THREADS
 	if (!self->live) {
 		PyObject *why = Py_BuildValue("is", status, error);
@@ -373,19 +413,37 @@ static PyObject *capture_close(PyObject *object, PyObject *ignored)
 static PyObject *capture_linktype(PyObject *object, void *closure)
 {
 	(void)closure;
-	return live_of(object) ? PyLong_FromLong(bpft_live_linktype(live_of(object))) : NULL;
+	return live_of(object) ? PyLong_FromLong(bpft_live_get_engine(live_of(object))->linktype) : NULL;
 }
 
 static PyObject *capture_buffer(PyObject *object, void *closure)
 {
 	(void)closure;
-	return live_of(object) ? PyLong_FromLong(bpft_live_buffer(live_of(object))) : NULL;
+	return live_of(object) ? PyLong_FromLong(bpft_live_get_engine(live_of(object))->buffer) : NULL;
 }
 
 static PyObject *capture_error(PyObject *object, void *closure)
 {
 	(void)closure;
-	return live_of(object) ? PyUnicode_FromString(bpft_live_error(live_of(object))) : NULL;
+	return live_of(object) ? PyUnicode_FromString(bpft_live_get_engine(live_of(object))->error) : NULL;
+}
+
+static PyObject *capture_engine(PyObject *object, void *closure)
+{
+	(void)closure;
+	return live_of(object) ? PyUnicode_FromString(bpft_live_get_engine(live_of(object))->ops->name) : NULL;
+}
+
+static PyObject *capture_exact(PyObject *object, void *closure)
+{
+	(void)closure;
+	return live_of(object) ? PyBool_FromLong(bpft_live_get_engine(live_of(object))->ops->exact) : NULL;
+}
+
+static PyObject *capture_fallback(PyObject *object, void *closure)
+{
+	(void)closure;
+	return live_of(object) ? PyUnicode_FromString(bpft_live_fallback(live_of(object))) : NULL;
 }
 
 static PyMethodDef capture_methods[] = {
@@ -403,6 +461,9 @@ static PyMethodDef capture_methods[] = {
 static PyGetSetDef capture_getset[] = {
 	{"link_type", capture_linktype, NULL, "LINKTYPE_ value", NULL},
 	{"buffer_bytes", capture_buffer, NULL, "the kernel buffer that could be had", NULL},
+	{"engine", capture_engine, NULL, "the engine that was taken", NULL},
+	{"exact", capture_exact, NULL, "merged frames are counted as they were on the wire (C2)", NULL},
+	{"fallback", capture_fallback, NULL, "why 'auto' did not take the ring; empty where it did", NULL},
 	{"error", capture_error, NULL, "libpcap's text when run() returned 'gone'", NULL},
 	{NULL, NULL, NULL, NULL, NULL},
 };

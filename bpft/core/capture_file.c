@@ -185,11 +185,10 @@ static bool pcap_record(struct bpft_reader *r, struct bpft_frame *f, bool held)
 		return false;
 	}
 	p = r->buf + r->at;
-	f->data = p + r->header;
-	f->caplen = cap;
-	f->wirelen = wire > cap ? wire : cap;
-	f->ns = (int64_t)u32(r, p) * 1000000000 + (int64_t)u32(r, p + 4) * r->tick;
-	f->linktype = r->linktype;
+	*f = (struct bpft_frame){
+		.data = p + r->header, .caplen = cap, .wirelen = wire > cap ? wire : cap, .linktype = r->linktype,
+		.ns = (int64_t)u32(r, p) * 1000000000 + (int64_t)u32(r, p + 4) * r->tick,
+	};
 	r->at += r->header + cap;
 	return true;
 }
@@ -270,11 +269,9 @@ static bool ng_frame(struct bpft_reader *r, struct bpft_frame *f, uint32_t numbe
 		broken(r, "packet length", cap);
 		return false;
 	}
-	f->data = data;
-	f->caplen = cap;
-	f->wirelen = wire > cap ? wire : cap;
-	f->linktype = r->ifaces[number].linktype;
-	f->ns = 0;
+	*f = (struct bpft_frame){
+		.data = data, .caplen = cap, .wirelen = wire > cap ? wire : cap, .linktype = r->ifaces[number].linktype,
+	};
 	return true;
 }
 

@@ -144,20 +144,82 @@ static uint32_t transport(const struct packet *p, struct bpft_key_tail *key)
 	}
 }
 
-/* A packet above the MTU is several that were merged: count it as on the wire, estimated (C2). */
-static void unmerge(struct bpft_flow *f, const struct packet *p, uint32_t l4, uint32_t link, uint32_t mtu)
+/* Count a merged packet as those it was on the wire, `payload` bytes in each (C2). */
+static void unmerge(struct bpft_flow *f, uint32_t headers, uint32_t link, uint32_t payload)
 {
-	uint32_t headers = p->header + l4;
+	uint32_t segments = (f->data + payload - 1) / payload;
 
-	if ((p->proto != P_TCP && p->proto != P_UDP) || p->later_fragment || mtu <= headers)
-		return;
-	uint32_t segments = (f->data + (mtu - headers) - 1) / (mtu - headers);
 	if (segments < 2)
 		return;
 	f->packets = segments;
 	f->all += (segments - 1) * headers;
 	f->wire += (segments - 1) * (headers + link);
 }
+
+/* Was it merged?  The frame says so, or, where its source cannot know, its length above the MTU does. */
+static void count_on_wire(struct bpft_flow *f, const struct packet *p, uint32_t l4, uint32_t link,
+                          const struct bpft_frame *frame, uint32_t mtu)
+{
+	uint32_t headers = p->header + l4;
+
+	if ((p->proto != P_TCP && p->proto != P_UDP) || p->later_fragment)
+		return;
+	if (frame->segment)
+		unmerge(f, frame->fragments ? p->header : headers, link, frame->segment);
+	else if (mtu > headers && p->total > mtu)
+		unmerge(f, headers, link, mtu - headers);
+}
+
+/* ---- what the key keeps ------------------------------------------------------- */
+
+static void cut(uint8_t *address, size_t size, unsigned drop)
+{
+	for (; drop >= 8 && size; drop -= 8)
+		address[--size] = 0;
+	if (size && drop)
+		address[size - 1] &= (uint8_t)(0xFF << drop);
+}
+
+/* Of a conversation's two ports the one that names the service is kept, the other becomes 0: ports from 32768 on are
+ * ephemeral (RFC 6335 begins them at 49152, Linux at 32768); of two others the lower one is the service's; equal
+ * ports are both kept. */
+static void keep_service(struct bpft_key_tail *key)
+{
+	enum { EPHEMERAL = 32768 };
+	uint16_t s = bpft_be16(key->sport), d = bpft_be16(key->dport);
+
+	if (s == d)
+		return;
+	if (s >= EPHEMERAL || (d < EPHEMERAL && d < s))
+		memset(key->sport, 0, 2);
+	if (d >= EPHEMERAL || (s < EPHEMERAL && s < d))
+		memset(key->dport, 0, 2);
+}
+
+static void reduce_key(const struct bpft_key_mode *mode, struct bpft_flow *f, struct bpft_key_tail *key, uint16_t vlan)
+{
+	if (mode->addresses_only) {
+		memset(key, 0, sizeof *key);
+		key->flags = f->dir | BPFT_NO_PORTS | BPFT_NO_PROTO;
+	} else if (mode->ports == BPFT_PORTS_NONE) {
+		memset(key->sport, 0, 2);
+		memset(key->dport, 0, 2);
+		key->flags |= BPFT_NO_PORTS;
+	} else if (mode->ports == BPFT_PORTS_SERVICE) {
+		keep_service(key);
+	}
+	if (mode->vlan)
+		key->vlan = vlan;
+	if (f->version == 4 && mode->drop4) {
+		cut(f->key.v4.src, 4, mode->drop4);
+		cut(f->key.v4.dst, 4, mode->drop4);
+	} else if (f->version == 6 && mode->drop6) {
+		cut(f->key.v6.src, 16, mode->drop6);
+		cut(f->key.v6.dst, 16, mode->drop6);
+	}
+}
+
+/* ---- the frame -------------------------------------------------------------------- */
 
 static uint8_t direction_by_mac(const struct bpft_decoder *dec, const struct bpft_frame *frame)
 {
@@ -176,8 +238,9 @@ void bpft_decode(struct bpft_decoder *dec, const struct bpft_frame *frame, struc
 {
 	struct bpft_cursor c = {.d = frame->data, .len = frame->caplen};
 
-	f->wirelen = f->wire = frame->wirelen;
-	f->dir = dec->have_mac ? direction_by_mac(dec, frame) : BPFT_DIR_UNKNOWN;
+	f->wirelen = frame->wirelen;
+	f->wire = frame->wirelen + (frame->vlan ? 4 : 0);
+	f->dir = frame->dir ? frame->dir : dec->have_mac ? direction_by_mac(dec, frame) : BPFT_DIR_UNKNOWN;
 	if (frame->linktype != dec->linktype) {
 		dec->linktype = frame->linktype;
 		dec->first = bpft_link_find(frame->linktype);
@@ -233,11 +296,9 @@ void bpft_decode(struct bpft_decoder *dec, const struct bpft_frame *frame, struc
 	f->packets = 1;
 	f->all = p.total;
 	f->data = payload > l4 ? payload - l4 : 0;
-	if (dec->mtu && p.total > dec->mtu)
-		unmerge(f, &p, l4, c.at, dec->mtu);
-	if (dec->addresses_only) {
-		memset(key, 0, sizeof *key);
-		key->flags = f->dir | BPFT_NO_PORTS | BPFT_NO_PROTO;
+	if (frame->segment || dec->mtu)
+		count_on_wire(f, &p, l4, c.at, frame, dec->mtu);
+	if (dec->key.addresses_only)
 		f->data = payload;
-	}
+	reduce_key(&dec->key, f, key, frame->vlan ? frame->vlan : c.vlan);
 }

@@ -11,6 +11,7 @@
 #ifndef BPFT_FLOW_H
 #define BPFT_FLOW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -81,6 +82,10 @@ struct bpft_frame {          /* what a source hands to decode */
 	uint32_t wirelen;    /* frame bytes on the link, >= caplen (RULES F4) */
 	int64_t ns;          /* UTC nanoseconds */
 	int linktype;        /* LINKTYPE_ value, see decode.c */
+	uint16_t vlan;       /* outermost 802.1Q id + 1 that the kernel took out of the frame; 0: none */
+	uint16_t segment;    /* payload bytes of each packet that was merged into this frame (C2); 0: not known */
+	uint8_t dir;         /* BPFT_DIR_*, where the source tells it */
+	bool fragments;      /* merged from fragments: only the IP header is repeated */
 };
 
 struct bpft_flow {           /* the summary: one frame in, one of these out */

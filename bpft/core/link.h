@@ -19,6 +19,7 @@ struct bpft_cursor {
 	uint16_t type;     /* argument of the next layer: an ethertype, a link type */
 	uint8_t dir;       /* BPFT_DIR_* where a cooked header tells it */
 	uint8_t nested;    /* link headers inside link headers (PPI, PKTAP) */
+	uint16_t vlan;     /* outermost 802.1Q id + 1; 0: none yet */
 };
 
 typedef int bpft_layer_fn(struct bpft_cursor *c);

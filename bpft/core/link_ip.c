@@ -18,6 +18,8 @@ int bpft_layer_ethertype(struct bpft_cursor *c)
 			return LAYER_IP6;
 		case ET_VLAN: case ET_QINQ: case ET_QINQ_OLD: case ET_QINQ_OLD2:
 			NEED(c, c->at, 4);
+			if (!c->vlan)
+				c->vlan = (bpft_be16(c->d + c->at) & 0xFFF) + 1;
 			c->type = bpft_be16(c->d + c->at + 2);
 			c->at += 4;
 			if (c->type <= MAX_LENGTH_FIELD)

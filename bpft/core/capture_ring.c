@@ -1,0 +1,340 @@
+/* capture_ring.c - the engine that reads a packet socket's ring itself (Linux packet(7), TPACKET_V3).
+ *
+ * With PACKET_VNET_HDR the kernel says of each frame whether it was merged, and from
+ * segments of what size: so packets and bytes are counted exactly as on the wire (C2).
+ * libpcap compiles the filter, the kernel runs it.
+ */
+#include "capture_live.h"
+
+#ifdef __linux__
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	BLOCK = 1 << 18,     /* bytes the kernel fills before it hands them over, or sooner by its timer */
+	FRAME = 2048,        /* the ring wants a frame size that divides blocks; frames are packed all the same */
+	LOOK_AGAIN_MS = 500, /* at a link that went down: whether it was deleted meanwhile */
+	ETH_P_EVERY = 0x0003,
+	RAW_IP = 519,        /* ARPHRD_RAWIP, which libc's header does not have */
+};
+
+struct ring_engine {
+	struct bpft_engine base;
+	char interface[IFNAMSIZ];
+	int ifindex, snaplen;
+	bool loopback;       /* every frame passes twice, out and in: the first is left out */
+	uint8_t *ring;
+	size_t size;         /* bytes, blocks * BLOCK */
+	unsigned blocks, at; /* at: the block in hand, or the next */
+	uint32_t left;       /* frames of it not yet looked at */
+	bool open;           /* it is ours until it is given back */
+	const uint8_t *next; /* frame header */
+};
+
+static struct ring_engine *of(struct bpft_engine *e) { return (struct ring_engine *)(void *)e; }
+
+static struct tpacket_block_desc *block(const struct ring_engine *r)
+{
+	return (struct tpacket_block_desc *)(void *)(r->ring + (size_t)r->at * BLOCK);
+}
+
+/* ---- frames ------------------------------------------------------------------- */
+
+/* What the kernel says of a frame beside its bytes; false: it is to be left out. */
+static bool take(const struct ring_engine *r, const uint8_t *at, struct bpft_frame *frame)
+{
+	const struct tpacket3_hdr *h = (const void *)at;
+	const struct sockaddr_ll *from = (const void *)(at + TPACKET_ALIGN(sizeof *h));
+	struct virtio_net_hdr merged;
+
+	if (r->loopback && from->sll_pkttype == PACKET_OUTGOING)
+		return false;
+	memcpy(&merged, at + h->tp_mac - sizeof merged, sizeof merged);
+	*frame = (struct bpft_frame){
+		.data = at + h->tp_mac, .caplen = h->tp_snaplen,
+		.wirelen = h->tp_len > h->tp_snaplen ? h->tp_len : h->tp_snaplen,
+		.ns = (int64_t)h->tp_sec * 1000000000 + h->tp_nsec, .linktype = r->base.linktype,
+	};
+	if (!r->loopback)
+		frame->dir = from->sll_pkttype == PACKET_OUTGOING ? BPFT_DIR_TX : BPFT_DIR_RX;
+	if (h->tp_status & TP_STATUS_VLAN_VALID)
+		frame->vlan = (uint16_t)((h->hv1.tp_vlan_tci & 0xFFF) + 1);
+	if (merged.gso_type != VIRTIO_NET_HDR_GSO_NONE) {
+		frame->segment = merged.gso_size;
+		frame->fragments = (merged.gso_type & ~VIRTIO_NET_HDR_GSO_ECN) == VIRTIO_NET_HDR_GSO_UDP;
+	}
+	return true;
+}
+
+/* The next block is ours to read, if the kernel has filled it. */
+static bool open_block(struct ring_engine *r)
+{
+	struct tpacket_block_desc *b = block(r);
+
+	if (!(__atomic_load_n(&b->hdr.bh1.block_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
+		return false;
+	r->open = true;
+	r->left = b->hdr.bh1.num_pkts;
+	r->next = (const uint8_t *)b + b->hdr.bh1.offset_to_first_pkt;
+	return true;
+}
+
+static void close_block(struct ring_engine *r)
+{
+	__atomic_store_n(&block(r)->hdr.bh1.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+	r->open = false;
+	r->at = (r->at + 1) % r->blocks;
+}
+
+/* A socket error is a link that went down, or an interface that is gone: -1. */
+static int look_at_link(struct ring_engine *r)
+{
+	char name[IFNAMSIZ];
+	int error = 0;
+	socklen_t length = sizeof error;
+	struct ifreq request = {0};
+
+	getsockopt(r->base.fd, SOL_SOCKET, SO_ERROR, &error, &length);
+	if (!error && !r->base.look_again_ms)
+		return 0;
+	if (!if_indextoname((unsigned)r->ifindex, name)) {
+		snprintf(r->base.error, sizeof r->base.error, "The interface disappeared");
+		return -1;
+	}
+	memcpy(request.ifr_name, name, sizeof name);
+	bool up = !ioctl(r->base.fd, SIOCGIFFLAGS, &request) && request.ifr_flags & IFF_UP;
+	r->base.look_again_ms = up ? 0 : LOOK_AGAIN_MS;
+	return 0;
+}
+
+static int dispatch(struct bpft_engine *e, struct bpft_meter *meter, int burst)
+{
+	struct ring_engine *r = of(e);
+	struct bpft_frame frame;
+	int n = 0;
+
+	while (n < burst) {
+		if (!r->open && !open_block(r))
+			break;
+		if (!r->left) {
+			close_block(r);
+			continue;
+		}
+		const uint8_t *at = r->next;
+		r->next = at + ((const struct tpacket3_hdr *)(const void *)at)->tp_next_offset;
+		if (--r->left)
+			__builtin_prefetch(r->next + sizeof(struct tpacket3_hdr));
+		if (take(r, at, &frame)) {
+			bpft_meter_frame(meter, &frame);
+			n++;
+		}
+	}
+	if (r->open && !r->left)
+		close_block(r);
+	return n ? n : look_at_link(r);
+}
+
+static void read_stats(struct bpft_engine *e)
+{
+	struct tpacket_stats_v3 now; /* since it was read before */
+	socklen_t length = sizeof now;
+
+	if (getsockopt(e->fd, SOL_PACKET, PACKET_STATISTICS, &now, &length))
+		return;
+	e->stats.received += now.tp_packets;
+	e->stats.dropped += now.tp_drops;
+}
+
+/* ---- the filter ------------------------------------------------------------------ */
+
+/* libpcap writes the program for a handle that is open on this interface, so one is opened for as long. */
+static int compile(struct bpft_engine *e, struct bpf_program *program, const char *expression, bool optimize,
+                   char error[BPFT_ERROR])
+{
+	struct bpft_live_options o = {.snaplen = of(e)->snaplen, .timeout_ms = 1000, .buffer_bytes = BPFT_MIN_BUFFER};
+	int status;
+	struct bpft_engine *p = bpft_engine_pcap(of(e)->interface, &o, &status, error);
+
+	if (!p)
+		return -1;
+	int bad = p->ops->compile(p, program, expression, optimize, error);
+	p->ops->close(p);
+	return bad;
+}
+
+static int attach(struct bpft_engine *e, struct bpf_program *program, char error[BPFT_ERROR])
+{
+	struct sock_fprog filter = {
+		.len = (unsigned short)program->bf_len, .filter = (struct sock_filter *)(void *)program->bf_insns,
+	};
+	struct sockaddr_ll where = {
+		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_EVERY), .sll_ifindex = of(e)->ifindex,
+	};
+
+	/* Bound only now: no frame arrives that the filter has not seen. */
+	if (!setsockopt(e->fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter)
+	    && !bind(e->fd, (const struct sockaddr *)(const void *)&where, sizeof where))
+		return 0;
+	snprintf(error, BPFT_ERROR, "the kernel refuses the filter: %s", strerror(errno));
+	return -1;
+}
+
+/* ---- opening --------------------------------------------------------------------- */
+
+static void end(struct bpft_engine *e)
+{
+	struct ring_engine *r = of(e);
+
+	if (r->ring)
+		munmap(r->ring, r->size);
+	if (e->fd >= 0)
+		close(e->fd);
+	free(r);
+}
+
+static const struct bpft_engine_ops ops = {
+	.name = "ring", .exact = true, .compile = compile, .attach = attach, .dispatch = dispatch,
+	.read_stats = read_stats, .close = end,
+};
+
+/* The largest ring that memory allows; false: none. */
+static bool map_ring(struct ring_engine *r, const struct bpft_live_options *o)
+{
+	for (size_t bytes = (size_t)o->buffer_bytes; bytes >= BPFT_MIN_BUFFER; bytes /= 2) {
+		r->blocks = (unsigned)(bytes / BLOCK);
+		r->size = (size_t)r->blocks * BLOCK;
+		struct tpacket_req3 want = {
+			.tp_block_size = BLOCK, .tp_block_nr = r->blocks, .tp_frame_size = FRAME,
+			.tp_frame_nr = (unsigned)(r->size / FRAME), .tp_retire_blk_tov = (unsigned)o->timeout_ms,
+		};
+		if (setsockopt(r->base.fd, SOL_PACKET, PACKET_RX_RING, &want, sizeof want)) {
+			if (errno != ENOMEM)
+				return false;
+			continue;
+		}
+		r->ring = mmap(NULL, r->size, PROT_READ | PROT_WRITE, MAP_SHARED, r->base.fd, 0);
+		if (r->ring == MAP_FAILED)
+			r->ring = NULL;
+		return r->ring != NULL;
+	}
+	return false;
+}
+
+/* Ethernet and loopback frames begin with an Ethernet header; tunnels without a header with IP.  -1: libpcap knows better. */
+static int linktype_of(int hardware_type)
+{
+	switch (hardware_type) {
+	case ARPHRD_ETHER: case ARPHRD_LOOPBACK:
+		return DLT_EN10MB;
+	case ARPHRD_NONE: case RAW_IP:
+		return DLT_RAW;
+	default:
+		return -1;
+	}
+}
+
+static bool set_up(struct ring_engine *r, const struct bpft_live_options *o, char error[BPFT_ERROR])
+{
+	struct packet_mreq promiscuous = {.mr_ifindex = r->ifindex, .mr_type = PACKET_MR_PROMISC};
+	int version = TPACKET_V3, on = 1;
+	const char *failed = NULL;
+
+	if (setsockopt(r->base.fd, SOL_PACKET, PACKET_VERSION, &version, sizeof version))
+		failed = "TPACKET_V3";
+	else if (setsockopt(r->base.fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof on))
+		failed = "PACKET_VNET_HDR";
+	else if (!map_ring(r, o))
+		failed = "a packet ring";
+	else if (o->promiscuous && setsockopt(r->base.fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof promiscuous))
+		failed = "promiscuous mode";
+	if (failed)
+		snprintf(error, BPFT_ERROR, "the kernel refuses %s: %s", failed, strerror(errno));
+	return !failed;
+}
+
+/* Does libpcap see this interface as we do?  (It knows DSA tags, monitor modes and other special cases.) */
+static bool as_libpcap(struct ring_engine *r, int *status, char error[BPFT_ERROR])
+{
+	struct bpft_live_options o = {.snaplen = r->snaplen, .timeout_ms = 1000, .buffer_bytes = BPFT_MIN_BUFFER};
+	struct bpft_engine *p = bpft_engine_pcap(r->interface, &o, status, error);
+
+	if (!p)
+		return false;
+	bool same = p->linktype == r->base.linktype;
+	p->ops->close(p);
+	if (!same)
+		snprintf(error, BPFT_ERROR, "its link type %d is left to libpcap", p->linktype);
+	return same;
+}
+
+struct bpft_engine *bpft_engine_ring(const char *interface, const struct bpft_live_options *o, int *status,
+                                     char error[BPFT_ERROR])
+{
+	struct ring_engine *r = calloc(1, sizeof *r);
+	struct ifreq request = {0};
+
+	*status = PCAP_ERROR;
+	if (!r || strlen(interface) >= sizeof r->interface) {
+		snprintf(error, BPFT_ERROR, r ? "no interface has so long a name" : "no memory");
+		free(r);
+		return NULL;
+	}
+	memcpy(r->interface, interface, strlen(interface));
+	memcpy(request.ifr_name, r->interface, sizeof r->interface);
+	r->snaplen = o->snaplen;
+	r->base.ops = &ops;
+	r->base.fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (r->base.fd < 0) {
+		*status = errno == EPERM || errno == EACCES ? PCAP_ERROR_PERM_DENIED : PCAP_ERROR;
+		snprintf(error, BPFT_ERROR, "a packet socket: %s", strerror(errno));
+		free(r);
+		return NULL;
+	}
+	r->ifindex = (int)if_nametoindex(interface);
+	if (!r->ifindex)
+		*status = PCAP_ERROR_NO_SUCH_DEVICE;
+	if (!r->ifindex || ioctl(r->base.fd, SIOCGIFHWADDR, &request)) {
+		snprintf(error, BPFT_ERROR, "%s", r->ifindex ? strerror(errno) : "it is no single interface of this system");
+		end(&r->base);
+		return NULL;
+	}
+	r->loopback = request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
+	r->base.linktype = linktype_of(request.ifr_hwaddr.sa_family);
+	if (r->base.linktype < 0)
+		snprintf(error, BPFT_ERROR, "its kind of link is left to libpcap");
+	if (r->base.linktype < 0 || !as_libpcap(r, status, error) || !set_up(r, o, error)) {
+		end(&r->base);
+		return NULL;
+	}
+	r->base.buffer = (int)r->size;
+	return &r->base;
+}
+
+#else
+
+#include <stdio.h>
+
+struct bpft_engine *bpft_engine_ring(const char *interface, const struct bpft_live_options *o, int *status,
+                                     char error[BPFT_ERROR])
+{
+	(void)interface;
+	(void)o;
+	*status = PCAP_ERROR;
+	snprintf(error, BPFT_ERROR, "there is no packet ring on this system");
+	return NULL;
+}
+
+#endif
