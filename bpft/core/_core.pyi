@@ -179,7 +179,7 @@ class Capture:
         """The kernel buffer that could be had."""
     @property
     def engine(self) -> str:
-        """"pcap" or "ring": the one that was taken."""
+        """The one that was taken: pcap or ring."""
     @property
     def exact(self) -> bool:
         """Merged frames are counted as they were on the wire (C2)."""
