@@ -17,7 +17,7 @@ from typing import Literal
 from bpft import core
 from bpft.block import Block
 from bpft.derive import Collection, Plan, collect, remade
-from bpft.errors import BpftError, NotALog, UsageError
+from bpft.errors import BpftError, CannotWrite, NotALog, UsageError
 from bpft.newfile import replace_log, write_log
 from bpft.record import Header
 from bpft.rotation import middle
@@ -48,7 +48,7 @@ class Remade:
     changed: int  #: blocks that were summed or edited
     length_before: int  #: bytes
     length: int
-    trouble: str = ""  #: what of it could not be read
+    troubles: list[str]  #: what of it could not be read, a line each
 
 
 # ---- compact ----
@@ -257,13 +257,14 @@ def _dump_at_rest(path: Path) -> Iterator[None]:
 
 def _remake(path: Path, found: Collection, planned: Callable[[bool], list[Plan]], out: Path | None) -> Remade:
     """Write what is planned.  planned: is told whether the last block has to stay."""
-    trouble = ""
-    for _, damage in found.damages:
-        if out is None:
-            raise Damaged(path, damage.length, damage.offset, damage.reason)
-        trouble = f"{path}: {damage.length} bytes at byte {damage.offset} are left out: {damage.reason}"
     if not found.entries:
         raise NotALog(path, "it holds no block of a log")
+    if out is None:
+        _refuse_loss(path, found)
+    troubles = [
+        f"{path}: {damage.length} bytes at byte {damage.offset} are left out: {damage.reason}"
+        for _, damage in found.damages
+    ]
     source = found.entries[0].source
     plans = planned(out is None and _is_owned(path))
     changed = sum(len(plan.entries) for plan in plans if not plan.is_copy)
@@ -275,7 +276,17 @@ def _remake(path: Path, found: Collection, planned: Callable[[bool], list[Plan]]
         length = replace_log(source, found.end, pieces)
     else:
         length = before
-    return Remade(len(found.entries), len(plans), changed, before, length, trouble)
+    return Remade(len(found.entries), len(plans), changed, before, length, troubles)
+
+
+def _refuse_loss(path: Path, found: Collection) -> None:
+    """What cannot be read here would be gone with the file that holds it."""
+    if path.is_symlink():
+        raise CannotWrite(path, "is a link; name the file itself")
+    for _, damage in found.damages:
+        if damage.newer:
+            raise NotALog(path, f"the block at byte {damage.offset} cannot be kept: {damage.reason}")
+        raise Damaged(path, damage.length, damage.offset, damage.reason)
 
 
 def _is_owned(path: Path) -> bool:

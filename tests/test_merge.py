@@ -4,7 +4,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from blocks import table
+from blocks import record, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lives import HOUR, Crash, chained, counting, dump, epoch, figures, grow, header, intact, keys, totals
@@ -213,3 +213,37 @@ def test_tables_without_records_are_merged_too(tmp_path: Path) -> None:
     LogWriter(tmp_path / "log").append(header(0), table())
     merge(names(tmp_path / "log"), tmp_path / "out", sum_equal=True)
     assert [block.rows for block in intact(tmp_path / "out")] == [0]
+
+
+#: Logs, each of blocks as (hour, part of it): of one hour the larger part was written later, and holds the smaller.
+stacks = st.lists(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 2)), max_size=5), min_size=1, max_size=4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(stacks, st.lists(st.booleans(), min_size=4, max_size=4), st.booleans())
+def test_merging_anything_sums_the_latest_of_each_epoch(
+    tmp_path_factory: pytest.TempPathFactory, stacks: list[list[tuple[int, int]]], rolled: list[bool], again: bool
+) -> None:
+    place = tmp_path_factory.mktemp("any")
+    files, latest = [], dict[int, int]()
+    for number, (stack, roll) in enumerate(zip(stacks, rolled, strict=False)):
+        log = place / str(number)
+        log.touch()
+        for hour, part in stack:
+            latest[hour] = max(latest.get(hour, 0), part)
+            rows = record(src=hour, packets=part, all=100 * part, data=part)
+            LogWriter(log).append(header(hour, length_ns=HOUR * part // 2), table((4, rows)))
+        if roll and stack:
+            LogWriter(log).append(header(9 + number), table())  # keeps those before it from being the only ones
+            copy = place / f"{number}.hours"
+            compact(log, Compaction(NEVER, "hour"), copy)
+            files.append(copy)
+        files.append(log)
+    out = place / "out"
+    merge(names(*files), out)
+    if again:
+        merge(names(*files, out), place / "again")
+        assert {block.id for block in intact(place / "again")} == {block.id for block in intact(out)}
+    parts = sum(latest.values())
+    assert totals(intact(out)) == totals(counting(*files)) == (parts, 100 * parts, parts)
+    assert chained(out) or any(len(stack) > len({hour for hour, _ in stack}) for stack in stacks)

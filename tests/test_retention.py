@@ -373,9 +373,15 @@ def test_what_is_no_log_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello")
     with pytest.raises(NotALog):
         compact(tmp_path / "empty", DAYS)
-    for name in ("text", "nowhere"):
-        with pytest.raises((Damaged, CannotRead)):
-            compact(tmp_path / name, DAYS)
+    with pytest.raises(NotALog):
+        forget(tmp_path / "text", NET)
+    with pytest.raises(CannotRead):
+        compact(tmp_path / "nowhere", DAYS)
+    grow(tmp_path / "log", range(2))
+    (tmp_path / "link").symlink_to("log")
+    with pytest.raises(CannotWrite, match="is a link; name the file itself"):
+        compact(tmp_path / "link", DAYS)
+    assert (tmp_path / "link").is_symlink()
 
 
 # ---- forget ----

@@ -42,15 +42,15 @@ def compact_file(
     cutoff = time.time() - (age(older_than).total_seconds() if older_than else 0)
     reduction = Reduction(drop_ports, _bits(prefix_len)) if drop_ports or prefix_len else None
     done = compact(Path(file), Compaction(cutoff, unit, zone(zone_name), reduction), Path(output) if output else None)
-    if done.trouble:
-        sys.stderr.write(one_line(f"bpft: {done.trouble}") + "\n")
+    for trouble in done.troubles:
+        sys.stderr.write(one_line(f"bpft: {trouble}") + "\n")
     if done.changed or done.written < done.read:
         told = f"{count(done.read, 'block')} became {done.written:,}"
         told += f"; {size(done.length_before)} before, {size(done.length)} now"
     else:
         told = f"nothing to compact in {count(done.read, 'block')}"
     click.echo(one_line(f"{output or file}: {told}"))
-    return 1 if done.trouble else 0
+    return 1 if done.troubles else 0
 
 
 def _bits(text: str | None) -> tuple[int, int] | None:
