@@ -18,7 +18,7 @@ types: prepare
 	$(BIN)/mypy
 
 man:
-	mandoc -T lint -W warning man/*.[158]
+	mandoc -T lint -W warning man/*.[1358]
 
 # The C core without Python, under AddressSanitizer and UBSan.
 core:

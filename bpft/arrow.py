@@ -85,7 +85,9 @@ class _Columns:
     def _nonzero(self, kind: Any, data: bytes) -> Any:
         """Numbers of which 0 means: not known."""
         numbers = self._numbers(kind, data)
-        return self.pa.compute.if_else(self.pa.compute.equal(numbers, 0), self.pa.scalar(None, kind), numbers)
+        return self.pa.compute.if_else(
+            self.pa.compute.equal(numbers, self.pa.scalar(0, kind)), self.pa.scalar(None, kind), numbers
+        )
 
     def _ports(self, offset: int) -> Any:
         ports = array("H", self._strided("H", offset))

@@ -10,7 +10,7 @@ from bpft.api import Block, context
 from bpft.chunk import Chunk
 
 #: A row group holds at least so many records, but for the last: readers want long ones, memory short ones.
-_ROWS = 262144
+_ROWS = 131072
 
 
 def write(chunks: Iterable[tuple[Block, Chunk]], out: BinaryIO) -> None:

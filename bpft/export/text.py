@@ -7,9 +7,10 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from bpft.api import Block, context
-from bpft.chunk import Chunk
+from bpft.chunk import Chunk, Row
 from bpft.export import COLUMNS
 from bpft.report.period import SECOND
 
@@ -29,10 +30,11 @@ def csv_lines(chunks: Iterable[tuple[Block, Chunk]]) -> Iterator[bytes]:
     for block, chunk in chunks:
         begin_ns, end_ns, interface, host = context(block.header)
         head = (iso(begin_ns), iso(end_ns), interface, host)
-        out = io.StringIO()
         other = "true" if chunk.other else "false"
-        csv.writer(out, lineterminator="\n").writerows((*head, *row[:-1], other) for row in chunk.rows())
-        yield out.getvalue().encode()
+        for rows in _some(chunk):
+            out = io.StringIO()
+            csv.writer(out, lineterminator="\n").writerows((*head, *row[:-1], other) for row in rows)
+            yield out.getvalue().encode()
 
 
 def json_lines(chunks: Iterable[tuple[Block, Chunk]]) -> Iterator[bytes]:
@@ -42,10 +44,18 @@ def json_lines(chunks: Iterable[tuple[Block, Chunk]]) -> Iterator[bytes]:
         head = {"begin": iso(begin_ns), "end": iso(end_ns), "interface": interface or None, "host": host or None}
         # Addresses are plain ASCII, so that a template does what an encoder would, at a third of its time.
         form = json.dumps(head).removesuffix("}").replace("%", "%%") + f", {_FORM}}}\n"
-        yield "".join(form % _cells(row) for row in chunk.rows()).encode()
+        for rows in _some(chunk):
+            yield "".join(form % _cells(row) for row in rows).encode()
 
 
-def _cells(row: tuple[object, ...]) -> tuple[object, ...]:
+def _some(chunk: Chunk) -> Iterator[list[Row]]:
+    """Rows that are written at once: few calls, little memory."""
+    rows = chunk.rows()
+    while some := list(islice(rows, 4096)):
+        yield some
+
+
+def _cells(row: Row) -> tuple[object, ...]:
     direction = f'"{row[5]}"' if row[5] else None
     cells = (*row[:5], direction, *row[6:-1], "true" if row[-1] else "false")
     return tuple("null" if cell is None else cell for cell in cells) if None in cells else cells
