@@ -1,6 +1,7 @@
 """import bpft: blocks, records and columns of any file, equal to what reports say."""
 
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from old_files import Entry, block
 
 import bpft
 from bpft import core
+from bpft.cli.main import run
 from bpft.logfile import LogWriter, write_dump
 from bpft.record import Header
 from bpft.report.answer import Question, answer
@@ -218,6 +220,33 @@ def test_data_frames_take_a_log(tmp_path: Path) -> None:
     assert duckdb.sql('select sum("all")::ubigint from log').fetchall() == [(table.totals()[1],)]
     empty = log.arrow(where="host 203.0.113.99").read_all()
     assert (empty.num_rows, empty.num_columns) == (0, 15)
+
+
+def test_the_examples_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("pyarrow", "pandas", "duckdb"):
+        pytest.importorskip(name, reason=f"{name} is not installed")
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    [exporting] = re.findall(r"^bpft (export .*)$", text, re.M)
+    duckdb_example, frame_example = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    assert len(frame_example.splitlines()) == 3
+    log = tmp_path / "demo/var/lib/bpft/trafd.monday"
+    log.parent.mkdir(parents=True)
+    table = save(log, (4, blocks.traffic(500)), (6, blocks.traffic(50, 6)), day=4)
+    save(log, (4, blocks.record(all=1 << 40)), day=31)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TZ", "UTC")
+    assert run(exporting.split()) == 0
+    named: dict[str, Any] = {}
+    exec(frame_example, named)
+    month = named["month"]
+    assert [month[name].sum() for name in ("packets", "all", "data")] == list(table.totals())
+    assert month["sport"].isna().sum() == 0
+    shown: list[Any] = []
+    exec(duckdb_example, {"print": shown.append})
+    largest = month.groupby("src")["all"].sum().sort_values(ascending=False)
+    found = shown[0].fetchall()
+    assert found[0][1] == 1 << 40
+    assert [row[1] for row in found[1:]] == list(largest[:2])
 
 
 def test_arrow_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
