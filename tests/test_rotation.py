@@ -329,4 +329,4 @@ def test_a_report_on_compacted_blocks_adds_up_and_tells_of_networks(log: Path) -
     sources.add(str(log))
     lines = answer(Question(), sources).completeness.lines()
     assert lines[0].startswith("accounted ")
-    assert "addresses may stand for networks: older blocks keep only /24 and /48" in lines
+    assert "addresses may stand for networks: some blocks keep only /24 and /48" in lines

@@ -135,7 +135,7 @@ class Completeness:
         if not self.accounts:
             frames = ("capture file: " if self.captures == 1 else f"{self.captures} capture files: ") + frames
         lines += [
-            f"addresses may stand for networks: older blocks keep only /{four} and /{six}" for four, six in self.cut
+            f"addresses may stand for networks: some blocks keep only /{four} and /{six}" for four, six in self.cut
         ]
         return [*lines, frames]
 
