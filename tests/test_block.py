@@ -80,7 +80,8 @@ def test_definition_and_fast_path_agree_on_headers(header: Header, previous: byt
         ("unknown", "rx", "tx")[d.direction]: (d.frames, d.bytes, d.wire_frames, d.wire_bytes)
         for d in values.pop("direction", [])
     } == header.counters.direction
-    assert [(cut.ipv4, cut.ipv6) for cut in values.pop("prefix_len", [])] == [header.prefix_len][: header.prefix_len is not None]
+    cuts = [(cut.ipv4, cut.ipv6) for cut in values.pop("prefix_len", [])]
+    assert cuts == ([header.prefix_len] if header.prefix_len else [])
     labels = {}
     for label in values.pop("labels", []):
         raw = label.name_value.encode()
