@@ -177,6 +177,8 @@ def read_block(source: Source, offset: int) -> Block:
         if kind == ROWS and length <= _MAX_SECTION:
             groups.append((at, length))
         elif not kind & IGNORABLE:
+            if length <= _MAX_SECTION:
+                open_section(source.read(at, length), f"the type of its part at byte {at}, or the part,")
             refused = (
                 refused or f"written by a newer bpft: a section of type {kind} and {length} bytes is not known here"
             )

@@ -124,7 +124,10 @@ def _wrong(block: Block) -> Iterator[str]:
 
 def _chain(seen: list[_Seen]) -> None:
     """Each block names the one before it, by an id that nobody can make fit another content."""
-    everywhere = {id_ for one in seen for id_ in (one.mark.id, *one.mark.replaces)}
+    where: dict[bytes, set[str]] = {}
+    for one in seen:
+        for id_ in (one.mark.id, *one.mark.replaces):
+            where.setdefault(id_, set()).add(one.file.name)
     known: dict[bytes, _Seen] = {}
     last_of: dict[tuple[bytes, str, str], _Seen] = {}
     file: Verified | None = None
@@ -137,7 +140,7 @@ def _chain(seen: list[_Seen]) -> None:
         elif not one.previous:
             if known:
                 one.note("another log begins here: it has no block before it")
-        elif one.previous not in everywhere:
+        elif not where.get(one.previous, set()) - {one.file.name}:
             _missing(one, last)
         for id_ in (one.mark.id, *one.mark.replaces):
             known[id_] = one

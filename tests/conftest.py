@@ -5,6 +5,11 @@ from types import ModuleType
 
 import corpus
 import pytest
+from hypothesis import settings
+
+# A loaded machine is slow, and no test is about time.
+settings.register_profile("bpft", deadline=None)
+settings.load_profile("bpft")
 
 
 @pytest.fixture(scope="session")

@@ -66,6 +66,10 @@ class Disk:
         self._undo.clear()
         self._synced = {found.st_ino: found.st_size for found in (path.stat() for path in self._files())}
 
+    def directories_are_synced(self) -> None:
+        """Whatever names there are stay."""
+        self._undo.clear()
+
     def _files(self) -> list[Path]:
         return [path for path in self.root.rglob("*") if path.is_file()]
 
@@ -92,7 +96,7 @@ class Disk:
         return str(path).startswith(str(self.root))
 
     def _of(self, fd: int) -> bool:
-        return self._below(os.readlink(f"/proc/self/fd/{fd}"))
+        return self._below(Path(f"/proc/self/fd/{fd}").readlink())
 
     def _open(self, path: Any, flags: int, mode: int = 0o777, **more: Any) -> int:
         if not self._below(path) or not flags & os.O_CREAT:

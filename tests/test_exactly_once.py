@@ -1,7 +1,8 @@
 """No byte twice, none that was acknowledged lost (SEMANTICS E1-E9): whatever is asked, fails or dies, in any order.
 
-The real keeper, recovery, lock and log run on real files; only frames and the system calls that change files are stand-ins.
-What is compared are sums, as a report makes them.  BPFT_EXAMPLES=2000 looks longer.
+The real keeper, recovery, lock and log run on real files; only frames, and the system calls that change files, are
+stand-ins.  What is compared are sums, as a report makes them.
+BPFT_EXAMPLES=2000 looks longer.
 """
 
 import os
@@ -156,6 +157,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         if log.exists():
             self.rotated += 1
             log.rename(log.with_name(f"{log.name}.{self.rotated}"))
+            self.disk.directories_are_synced()
 
     # ---- what must hold ----
 
