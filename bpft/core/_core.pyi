@@ -44,7 +44,7 @@ class Table:
 
     def __init__(self, max_flows: int = 0) -> None:
         """max_flows 0: no cap.  Past it the smallest flows fold into "other" (C7)."""
-    max_flows: int
+    max_flows: int  # may be set while a capture counts into the table; what is too much then folds at the next new key
     def __len__(self) -> int:
         """Records held, "other" included."""
     @property

@@ -102,11 +102,7 @@ static PyObject *table_get_max_flows(PyObject *object, void *closure)
 
 static int table_set_max_flows(PyObject *object, PyObject *value, void *closure)
 {
-	struct bpft_table *t = bpft_py_idle_table(object);
-
 	(void)closure;
-	if (!t)
-		return -1;
 	if (!value) {
 		PyErr_SetString(PyExc_AttributeError, "max_flows cannot be deleted");
 		return -1;
@@ -114,7 +110,7 @@ static int table_set_max_flows(PyObject *object, PyObject *value, void *closure)
 	unsigned long long n = PyLong_AsUnsignedLongLong(value);
 	if (PyErr_Occurred())
 		return -1;
-	bpft_table_set_cap(t, n);
+	bpft_table_set_cap(((struct py_table *)object)->table, n); /* also while a capture counts into it */
 	return 0;
 }
 

@@ -289,9 +289,10 @@ ALWAYS_INLINE struct bpft_sums *sums_for(struct bpft_table *t, const int v, cons
 
 	if (rec)
 		return sums_of(rec, key_size);
-	if (t->max_flows && (uint64_t)t->half[0].count + t->half[1].count >= t->max_flows) {
+	uint64_t cap = bpft_table_cap(t);
+	if (cap && bpft_table_count(t, 0) >= cap) {
 		fold(t);
-		if ((uint64_t)t->half[0].count + t->half[1].count >= t->max_flows)
+		if (bpft_table_count(t, 0) >= cap)
 			return other_of(h, key_size);
 	}
 	if (!make_room(h, key_size)) {
@@ -540,8 +541,12 @@ void bpft_table_free(struct bpft_table *t)
 	free(t);
 }
 
-void bpft_table_set_cap(struct bpft_table *t, uint64_t max_flows) { t->max_flows = max_flows; }
-uint64_t bpft_table_cap(const struct bpft_table *t) { return t->max_flows; }
+void bpft_table_set_cap(struct bpft_table *t, uint64_t max_flows)
+{
+	__atomic_store_n(&t->max_flows, max_flows, __ATOMIC_RELAXED);
+}
+
+uint64_t bpft_table_cap(const struct bpft_table *t) { return __atomic_load_n(&t->max_flows, __ATOMIC_RELAXED); }
 struct bpft_counters *bpft_table_counters(struct bpft_table *t) { return &t->counters; }
 
 uint64_t bpft_table_count(const struct bpft_table *t, int version)
