@@ -345,3 +345,17 @@ def test_a_screen_sees_the_table_and_may_go_away(foreground: Rig, monkeypatch: p
     assert screen.shown[0][1] == {1: (3, 300)}
     assert screen.shown[0][0].interface == "nope0"
     assert sums(foreground.tap.table) == {1: (3, 300)}
+
+
+def test_the_interface_is_read_when_five_minutes_of_utc_begin(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = loop_module.STEP_NS
+    monkeypatch.setattr(loop_module.host, "utc_ns", lambda: 1000 * step - 2 * 10**9)
+    real, cuts = rig.keeper.cut, []
+    monkeypatch.setattr(rig.keeper, "cut", lambda: cuts.append(1) or real())
+    due = loop_module._next_step()
+    assert 1 < due - time.monotonic() <= 2
+    rig.loop._observe_at = time.monotonic()
+    rig.signals.send(SIGTERM)
+    rig.run()
+    assert len(cuts) == 2  # one for the series, one for the dump
+    assert 0 < rig.loop._observe_at - due < 2
