@@ -26,20 +26,6 @@ from bpft.series import Series  # noqa: E402
 
 KEY = ["src", "sport", "dst", "dport", "proto", "direction", "vlan", "other"]
 COLUMNS = ["block", "version", *KEY, "packets", "all", "data"]
-    "block",
-    "version",
-    "src",
-    "sport",
-    "dst",
-    "dport",
-    "proto",
-    "direction",
-    "vlan",
-    "other",
-    "packets",
-    "all",
-    "data",
-]
 HOUR = 3_600_000_000_000
 BEGIN = 472_222 * HOUR
 TOP = (1 << 64) - 1
