@@ -116,3 +116,9 @@ def test_what_does_not_add_up_is_said_first() -> None:
 def test_an_interface_that_counted_nothing_gives_no_percentage() -> None:
     told = lines_of(block(delta=InterfaceDelta(covered_ns=HOUR)))[0]
     assert "%" not in told
+
+
+def test_a_repaired_block_is_told_first() -> None:
+    assert lines_of(block(source="repaired"))[0] == (
+        "INCOMPLETE: 1 block had been damaged, and what could be saved is here without the rest"
+    )

@@ -82,6 +82,7 @@ class Completeness:
     accounts: dict[str, Account] = field(default_factory=dict)
     captures: int = 0
     imported: int = 0  #: blocks of old BPFTs, which counted neither packets nor frames
+    repaired: int = 0  #: blocks whose records may not all be there
     seen: int = 0
     counted: int = 0
     packets: int = 0  #: in all records that were read
@@ -95,6 +96,7 @@ class Completeness:
         if header.source == "import":
             self.imported += 1
             return
+        self.repaired += header.source == "repaired"
         counters = header.counters
         self.seen += counters.seen
         self.counted += counters.counted
@@ -132,6 +134,9 @@ class Completeness:
             frames += f", all counted {how}"
         if not self.adds_up:
             lines.insert(0, f"DOES NOT ADD UP: the records hold {units.grouped(self.packets)} packets of {frames}")
+        if self.repaired:
+            blocks = f"{units.grouped(self.repaired)} block{'' if self.repaired == 1 else 's'}"
+            lines.insert(0, f"INCOMPLETE: {blocks} had been damaged, and what could be saved is here without the rest")
         if not self.accounts:
             frames = ("capture file: " if self.captures == 1 else f"{self.captures} capture files: ") + frames
         lines += [

@@ -73,6 +73,7 @@ def _head(answer: Answer) -> dict[str, Any]:
             "frames_skipped": dict(completeness.skipped),
             "counting": completeness.counting,
             "records_folded": completeness.folded,
+            "blocks_repaired": completeness.repaired,
             "interfaces": [_account(account) for account in completeness.accounts.values()],
             "text": completeness.lines(),
         },
