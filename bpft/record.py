@@ -87,11 +87,12 @@ class Header:
     prefixes: list[str] = field(default_factory=list)  #: "addr/len" of the interface
     source: SourceKind = "live"
     source_name: str = ""  #: the capture file, for source "file"
-    engine: str = ""  #: "pcap", "file", "reference"
+    engine: str = ""  #: "ring", "pcap", "file", "reference"
     counting: CountingMode = "as-captured"
     filter: str = ""
     snaplen: int = 0
-    key_mode: str = "full"  #: "full", "addresses" (-X) or "no-ports" (dropped by age)
+    #: "full", "service" (--ports), "no-ports" or "addresses" (-X); with "+vlan" behind it where VLANs are kept apart
+    key_mode: str = "full"
     promiscuous: bool | None = None
     min_all: int = 0  #: the -m that was applied
     replaces: list[bytes] = field(

@@ -63,7 +63,8 @@ class Reduction:
 
     def header(self, header: Header) -> Header:
         """What a block says of itself then: the same object where nothing changes."""
-        key_mode = "no-ports" if self.drop_ports and header.key_mode != "addresses" else header.key_mode
+        ports, plus, vlan = header.key_mode.partition("+")
+        key_mode = f"no-ports{plus}{vlan}" if self.drop_ports and ports != "addresses" else header.key_mode
         cut = self._cut(header)
         if (key_mode, cut) == (header.key_mode, header.prefix_len):
             return header

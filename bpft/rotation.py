@@ -53,13 +53,18 @@ class Rotation:
         return middle(header, self.zone).strftime(self.period or "%Y-%m-%d")
 
 
+def size_of(text: str) -> int:
+    """Bytes of a size as 10MB, 64M or 512KiB; 0: it is none."""
+    found = _SIZE.match(text)
+    return int(found[1]) * _PREFIXES[found[2].lower()] if found else 0
+
+
 def rotation(when: str, zone_name: str = "") -> Rotation:
     """The rotation that is asked for: daily, monthly, or a size as 10MB.  Raises UsageError."""
     tz = zone(zone_name)
     if when in ("daily", "monthly"):
         return Rotation("%Y-%m-%d" if when == "daily" else "%Y-%m", 0, tz)
-    found = _SIZE.match(when)
-    size = int(found[1]) * _PREFIXES[found[2].lower()] if found else 0
+    size = size_of(when)
     if not size:
         raise UsageError(f"--rotate {when!r}: use daily, monthly or a size as 10MB")
     return Rotation("", size, tz)

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
-from daemon_parts import FULL, Sums, add, make, sums
+from daemon_parts import FULL, FakeTap, Sums, add, make, sums
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bpft import messages
 from bpft.core import Table
+from bpft.daemon.keeper import WARN_EVERY_S
 
 
 def total(parts: list[Sums]) -> Sums:
@@ -213,3 +214,57 @@ def test_in_any_order_each_byte_is_in_the_log_or_the_table_once(
         sum(header.counters.received for header, _, _ in disk.blocks) + int(str(tap.table.counters()["seen"]))
         == tap.counted.counters()["seen"]
     )
+
+
+# ---- the cap ----
+
+
+def test_the_cap_counts_every_table(tmp_path: Path) -> None:
+    """--max-flows: the table that goes on, what counts while it is written, and both while they are added up."""
+    keeper, tap, disk = make(tmp_path, max_flows=2400)
+    tap.table.max_flows = keeper._settings.main_cap
+    assert tap.table.max_flows == 2100
+    _fill(tap, 0, 5000)
+    with keeper.frozen() as table:
+        assert 1500 < len(table) <= 2100
+        assert 0 < tap.table.max_flows <= (2400 - len(table)) // 3
+        _fill(tap, 5000, 5000)
+        assert len(table) + 2 * len(tap.table) <= 2400
+    assert tap.table.max_flows == 2100
+    assert len(tap.table) <= 2100
+    assert keeper.save().ok
+    assert tap.table.max_flows == 2100
+    assert tap.table.totals() == (0, 0, 0)
+    assert sum(packets for packets, _ in disk.blocks[0][1].values()) == 10_000
+
+
+def test_folds_are_told_once_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("bpft.daemon.keeper.time.monotonic", lambda: now[0])
+    keeper, tap, _disk = make(tmp_path, max_flows=240)
+    tap.table.max_flows = keeper._settings.main_cap
+
+    def told() -> int:
+        with keeper.frozen():
+            pass
+        return capsys.readouterr().err.count("summed up")
+
+    assert told() == 0
+    _fill(tap, 0, 1000)
+    assert told() == 1
+    _fill(tap, 1000, 1000)
+    assert told() == 0
+    now[0] += WARN_EVERY_S
+    assert told() == 1
+    assert told() == 0
+    keeper.save()
+    now[0] += WARN_EVERY_S
+    _fill(tap, 2000, 100)
+    assert told() == 0
+
+
+def _fill(tap: FakeTap, first: int, flows: int) -> None:
+    for port in range(first, first + flows):
+        tap.count(port, 1, 100)

@@ -21,6 +21,7 @@ class FakeCapture:
 
     link_type = 1
     error = "The interface disappeared"
+    engine, exact, fallback = "ring", True, ""
 
     def __init__(self) -> None:
         self.table: Table | None = None
@@ -133,6 +134,31 @@ def test_gone_and_back(tmp_path: Path, opened: list[FakeCapture], monkeypatch: p
     tap.stop()
 
 
+def test_a_fallback_is_told_once(
+    tmp_path: Path, opened: list[FakeCapture], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """auto without the ring: one message, however often it opens; what is estimated once is not called exact again."""
+    monkeypatch.setattr(FakeCapture, "engine", "pcap")
+    monkeypatch.setattr(FakeCapture, "exact", False)
+    monkeypatch.setattr(FakeCapture, "fallback", "its kind of link is left to libpcap")
+    tap = Tap(settings(tmp_path))
+    assert (tap.engine, tap.counting) == ("pcap", "wire-estimated")
+    tap.start()
+    opened[0].end("gone")
+    tap.outcome()
+    tap.release()
+    assert tap.reopen() == ""
+    assert capsys.readouterr().err == "trafd: nope0: counting through libpcap: its kind of link is left to libpcap\n"
+    tap.release()
+    monkeypatch.undo()
+    monkeypatch.setattr(FakeCapture, "fallback", "")
+    monkeypatch.setattr(tap_module, "open_live", lambda *_, **__: FakeCapture())
+    monkeypatch.setattr(tap_module.host, "interface_info", lambda name: InterfaceInfo(name, index=7))
+    assert tap.reopen() == ""
+    assert (tap.header("save").engine, tap.header("save").counting) == ("ring", "wire-estimated")
+    tap.stop()
+
+
 def test_why_it_does_not_come_back(tmp_path: Path, opened: list[FakeCapture], monkeypatch: pytest.MonkeyPatch) -> None:
     tap = Tap(settings(tmp_path))
     tap.start()
@@ -155,8 +181,8 @@ def test_what_a_block_says_of_the_interface(tmp_path: Path, opened: list[FakeCap
     assert (save.interface, save.filter, save.key_mode, save.promiscuous) == ("nope0", "udp", "full", False)
     assert (save.source, save.engine, save.counting, save.snaplen, save.mtu) == (
         "live",
-        "pcap",
-        "wire-estimated",
+        "ring",
+        "wire-exact",
         128,
         1500,
     )

@@ -1,6 +1,7 @@
 """Every option of trafd and its exit codes, without a network (the live ones: tests/system)."""
 
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,11 @@ import pytest
 
 from bpft import __version__, block, logfile
 from bpft.cli import trafd
-from bpft.core import SKIP_REASONS
-from bpft.daemon.settings import Settings, default_max_flows
+from bpft.core import RECORD4, SKIP_REASONS
+from bpft.daemon.settings import BYTES_A_FLOW, Settings, default_max_flows
 from bpft.meter import interfaces
+from bpft.meter.capture import PLAIN
+from bpft.meter.keymode import KeyMode
 
 PROJECT = Path(__file__).resolve().parents[1]
 SAMPLE = PROJECT / "tests/captures/sample.pcap"
@@ -40,14 +43,8 @@ def test_defaults(started: list[Settings]) -> None:
     assert trafd.main(["-i", "eth7"]) == 0
     (it,) = started
     assert (it.interface, it.ext, it.filter, it.count, it.min_all) == ("eth7", "eth7", "", 0, 1024)
-    assert (it.optimize, it.promiscuous, it.resume, it.addresses_only, it.foreground) == (
-        True,
-        True,
-        False,
-        False,
-        False,
-    )
-    assert it.engine == "pcap"
+    assert (it.optimize, it.promiscuous, it.resume, it.key, it.foreground) == (True, True, False, PLAIN, False)
+    assert it.engine == "auto"
     assert it.max_flows == default_max_flows() > 0
     assert str(it.paths.log("x")).startswith("/var/")
 
@@ -69,11 +66,22 @@ def test_defaults(started: list[Settings]) -> None:
         (["--no-promiscuous"], "promiscuous", False),
         (["-r"], "resume", True),
         (["--resume"], "resume", True),
-        (["-X"], "addresses_only", True),
-        (["--addresses-only"], "addresses_only", True),
-        (["-OprX"], "addresses_only", True),
+        (["-X"], "key", KeyMode(addresses_only=True)),
+        (["--addresses-only"], "key", KeyMode(addresses_only=True)),
+        (["-OprX"], "key", KeyMode(addresses_only=True)),
+        (["--ports", "service"], "key", KeyMode(ports="service")),
+        (["--vlan", "--ports", "none"], "key", KeyMode(ports="none", vlan=True)),
+        (["-X", "--vlan"], "key", KeyMode(addresses_only=True, vlan=True)),
+        (["--prefix-len", "24,48"], "key", KeyMode(prefix_len=(24, 48))),
+        (["--prefix-len=0,128"], "key", KeyMode(prefix_len=(0, 128))),
+        (["--prefix-len", "32,128"], "key", PLAIN),
         (["-prm0"], "min_all", 0),
         (["--max-flows", "100"], "max_flows", 100),
+        (["--max-memory", "64M"], "max_flows", 64_000_000 // BYTES_A_FLOW),
+        (["--max-memory", "1GiB"], "max_flows", (1 << 30) // BYTES_A_FLOW),
+        (["--max-memory", "64M", "--max-flows", "100"], "max_flows", 100),
+        (["--max-memory", "1M", "--max-flows", "0"], "max_flows", 1_000_000 // BYTES_A_FLOW),
+        (["--engine", "ring"], "engine", "ring"),
         (["--foreground"], "foreground", True),
         (["--foreground", "--engine", "reference"], "engine", "reference"),
         (["tcp", "port", "80"], "filter", "tcp port 80"),
@@ -141,6 +149,18 @@ def test_filter_files(started: list[Settings], tmp_path: Path) -> None:
         ["-m", "x"],
         ["-m", "-1"],
         ["--max-flows", "-1"],
+        ["--max-memory", "64Q"],
+        ["--max-memory", "999999"],
+        ["--max-memory", "-1"],
+        ["--ports", "some"],
+        ["-X", "--ports", "service"],
+        ["--prefix-len", "24"],
+        ["--prefix-len", "33,128"],
+        ["--prefix-len", "32,129"],
+        ["--prefix-len", "a,b"],
+        ["--foreground", "--engine", "reference", "--vlan"],
+        ["--foreground", "--engine", "reference", "--ports", "none"],
+        ["--foreground", "--engine", "reference", "--prefix-len", "24,48"],
         ["--engine", "turbo"],
         ["-i"],
         ["-i", ""],
@@ -264,6 +284,30 @@ def test_options_that_shape_the_table(tmp_path: Path) -> None:
     ours, theirs = (block.load_table(it).view(4) for it in (twin, everything))
     assert ours.records(0, 10_000) == theirs.records(0, 10_000)
     assert block.load_table(cap).totals() == block.load_table(everything).totals()
+
+
+def test_options_that_shape_the_key(tmp_path: Path) -> None:
+    """Each mode is told by the header; sums are the same in every one."""
+    modes = {
+        "all": [],
+        "service": ["--ports", "service"],
+        "none": ["--ports", "none", "--vlan"],
+        "nets": ["--prefix-len", "16,32"],
+    }
+    for ext, words in modes.items():
+        assert read(tmp_path, str(SAMPLE), "-m", "0", "-f", ext, *words) == 0
+    whole, service, none, nets = (blocks(tmp_path, ext)[0] for ext in modes)
+    told = [(it.header.key_mode, it.header.prefix_len) for it in (whole, service, none, nets)]
+    assert told == [("full", None), ("service", None), ("no-ports+vlan", None), ("full", (16, 32))]
+    assert whole.rows > service.rows >= none.rows
+    tables = [block.load_table(it) for it in (whole, service, none, nets)]
+    assert len({table.totals() for table in tables}) == 1
+    records = tables[1].view(4)
+    ports = {(row[2], row[3]) for row in struct.iter_unpack(RECORD4, records.records(0, len(records))) if row[4] == 6}
+    assert ports <= {(p, bytes(2)) for p, _ in ports} | {(bytes(2), p) for _, p in ports}
+    hosts = tables[3].view(4)
+    for row in struct.iter_unpack(RECORD4, hosts.records(0, len(hosts))):
+        assert row[0][2:] == row[1][2:] == bytes(2)
 
 
 def test_standard_input(tmp_path: Path) -> None:

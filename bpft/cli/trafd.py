@@ -1,6 +1,7 @@
 """trafd: the daemon's command line, every option of its manual."""
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -11,15 +12,18 @@ import click
 from bpft import __version__, messages
 from bpft.daemon import offline, start
 from bpft.daemon.loop import Screen
-from bpft.daemon.settings import Settings, default_max_flows
+from bpft.daemon.settings import Settings, default_max_flows, flows_in
 from bpft.errors import BpftError, CannotRead, NoInterface, UsageError
 from bpft.meter import interfaces
 from bpft.meter.capture import program_text
+from bpft.meter.keymode import WHOLE, KeyMode
 from bpft.paths import check_name, environment_root, paths
-from bpft.rotation import rotation
+from bpft.rotation import rotation, size_of
 
 _SIZE = click.IntRange(min=0)
-_ENGINES = click.Choice(["pcap", "reference"])
+_ENGINES = click.Choice(["auto", "pcap", "ring", "reference"])
+_PORTS = click.Choice(["all", "service", "none"])
+_LEAST_MEMORY = 1_000_000
 _HELP = {
     "count": "Stop after N frames.",
     "interface": "Listen on IFACE.  Default: IFF_LISTEN of the environment, else where the default route goes.",
@@ -33,8 +37,12 @@ _HELP = {
     "addresses_only": "Keep addresses alone, neither ports nor protocols.",
     "read": "Count the capture file FILE (-: standard input) into the log of EXT, and exit.",
     "max_flows": "The most records held, 0: no limit; smaller ones are summed up.  Default: by memory.",
+    "max_memory": "The same in bytes, as 64M or 1G.",
+    "ports": "service: of two ports keep the one that names the service; none: keep neither.",
+    "vlan": "Keep VLANs apart.",
+    "prefix_len": "Keep so many bits of IPv4 and IPv6 addresses, as 24,48.",
     "foreground": "Do not detach; on a terminal, show the busiest hosts.",
-    "engine": "The meter in C, or its slow twin in Python.",
+    "engine": "What reads the frames: Linux's ring where it works (auto), libpcap, or a slow twin in Python.",
     "rotate": "Begin a new log each day (daily), month (monthly), or before it exceeds a size as 10MB.",
     "zone": "Days and months of --rotate are those of this time zone, as Europe/Rome.  Default: local.",
     "root": "Keep every file below DIR.  Default: BPFT_ROOT of the environment.",
@@ -62,8 +70,12 @@ _HELP = {
 @click.option("-X", "--addresses-only", is_flag=True, help=_HELP["addresses_only"])
 @click.option("--read", metavar="FILE", help=_HELP["read"])
 @click.option("--max-flows", type=_SIZE, metavar="N", help=_HELP["max_flows"])
+@click.option("--max-memory", metavar="SIZE", help=_HELP["max_memory"])
+@click.option("--ports", type=_PORTS, default="all", show_default=True, help=_HELP["ports"])
+@click.option("--vlan", is_flag=True, help=_HELP["vlan"])
+@click.option("--prefix-len", metavar="V4,V6", help=_HELP["prefix_len"])
 @click.option("--foreground", is_flag=True, help=_HELP["foreground"])
-@click.option("--engine", type=_ENGINES, default="pcap", show_default=True, help=_HELP["engine"])
+@click.option("--engine", type=_ENGINES, default="auto", show_default=True, help=_HELP["engine"])
 @click.option("--rotate", metavar="WHEN", help=_HELP["rotate"])
 @click.option("--zone", metavar="ZONE", help=_HELP["zone"])
 @click.option("--root", metavar="DIR", help=_HELP["root"])
@@ -75,7 +87,8 @@ def trafd(words: tuple[str, ...], read: str | None, print_filter: bool, **option
     """
     settings = _settings(words, read is not None, print_filter, **options)
     if print_filter:
-        click.echo(program_text(settings.interface, read, settings.filter, settings.optimize), nl=False)
+        text = program_text(settings.interface, read, settings.filter, settings.optimize, settings.engine)
+        click.echo(text, nl=False)
         return 0
     if read is not None:
         if read == "-":
@@ -99,6 +112,9 @@ def _settings(
         raise UsageError("--zone is for --rotate daily or monthly")
     if options["engine"] == "reference" and not (offline or options["foreground"]):
         raise UsageError("--engine reference does not detach: add --foreground")
+    key = _key_mode(options)
+    if options["engine"] == "reference" and not key.is_plain:
+        raise UsageError("--engine reference keeps whole keys: leave --ports, --vlan and --prefix-len away")
     if interface is None and not offline:
         interface = os.environ.get("IFF_LISTEN") or interfaces.default()
         if not interface:
@@ -107,9 +123,6 @@ def _settings(
         check_name("interface", interface)
     if ext is not None:
         check_name("EXT", ext)
-    max_flows = options["max_flows"]
-    if max_flows is None:
-        max_flows = 0 if offline else default_max_flows()
     return Settings(
         interface=interface or "",
         ext=ext or interface or "",
@@ -120,12 +133,37 @@ def _settings(
         min_all=options["min_size"],
         count=options["count"] or 0,
         resume=options["resume"],
-        addresses_only=options["addresses_only"],
-        max_flows=max_flows,
+        key=key,
+        max_flows=_max_flows(options["max_flows"], options["max_memory"], offline),
         foreground=options["foreground"],
         engine=options["engine"],
         rotation=None if options["rotate"] is None else rotation(options["rotate"], options["zone"] or ""),
     )
+
+
+def _key_mode(options: dict[str, Any]) -> KeyMode:
+    """-X, --ports, --vlan and --prefix-len.  Raises UsageError."""
+    if options["addresses_only"] and options["ports"] != "all":
+        raise UsageError("-X keeps no ports: leave --ports away")
+    bits = None
+    if options["prefix_len"] is not None:
+        found = re.fullmatch(r"(\d{1,2}),(\d{1,3})", options["prefix_len"], re.ASCII)
+        bits = (int(found[1]), int(found[2])) if found else (99, 999)
+        if bits[0] > WHOLE[0] or bits[1] > WHOLE[1]:
+            raise UsageError(
+                f"--prefix-len {options['prefix_len']!r}: use two numbers, up to 32 and up to 128, as 24,48"
+            )
+    return KeyMode(options["addresses_only"], options["ports"], options["vlan"], None if bits == WHOLE else bits)
+
+
+def _max_flows(flows: int | None, memory: str | None, offline: bool) -> int:
+    """The cap: the smaller of what is asked for in flows and in bytes; 0: none.  Raises UsageError."""
+    if memory is None:
+        return flows if flows is not None else 0 if offline else default_max_flows()
+    size = size_of(memory)
+    if size < _LEAST_MEMORY:
+        raise UsageError(f"--max-memory {memory!r}: use a size of at least 1M, as 64M or 1G")
+    return min(flows or flows_in(size), flows_in(size))
 
 
 def _expression(file: str) -> str:

@@ -16,7 +16,8 @@ def common(settings: Settings) -> Header:
         probe=host.installation_id(),
         interface=settings.interface,
         filter=settings.filter,
-        key_mode=settings.key_mode,
+        key_mode=settings.key.name,
+        prefix_len=settings.key.prefix_len,
         software=f"bpft {__version__}",
         rules=RULES,
     )

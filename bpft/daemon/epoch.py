@@ -6,13 +6,15 @@ from dataclasses import dataclass, field, replace
 from bpft import host
 from bpft.core import Table
 from bpft.host import InterfaceInfo, LinkCounters
-from bpft.record import Counters, Header, InterfaceDelta
+from bpft.record import Counters, CountingMode, Header, InterfaceDelta
 from bpft.series import Series
 
 Kernel = tuple[int, int, int]  # received, dropped by the kernel, dropped by the interface
 
 #: Two clocks that drift apart by more than this between a dump and its resumption tell of a reboot or a step.
 _SAME_BOOT_NS = 5_000_000_000
+#: The least exact first (C2): a table is counted as the least exact of its parts.
+_COUNTING: tuple[CountingMode, ...] = ("as-captured", "wire-estimated", "wire-exact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Epoch:
     kernel: Kernel = (0, 0, 0)  #: counted in this epoch
     delta: InterfaceDelta | None = None  #: counted in this epoch; None: never seen
     series: Series = field(default_factory=Series)  #: the same, every five minutes
+    counting: CountingMode = _COUNTING[-1]  #: of what it was resumed with
     _kernel_base: Kernel = (0, 0, 0)
     _link: LinkCounters | None = None  # at the last cut; None: not watched since
     _boot_ns: int = 0  # of the last cut
@@ -69,6 +72,7 @@ class Epoch:
             (counters.received, counters.dropped, counters.if_dropped),
             header.delta and replace(header.delta),
             _series(header),
+            header.counting,
         )
         if header.boot_end_ns is None or abs((at.utc_ns - header.end_ns) - (at.boot_ns - header.boot_end_ns)) > (
             _SAME_BOOT_NS
@@ -137,6 +141,7 @@ class Epoch:
             gaps.append((self._blind_since, at.utc_ns))
         return replace(
             template,
+            counting=min(self.counting, template.counting, key=_COUNTING.index),
             epoch=self.id,
             begin_ns=begin_ns,
             end_ns=at.utc_ns,

@@ -13,11 +13,12 @@ from typing import Protocol
 
 from bpft import messages
 from bpft.core import Table
-from bpft.daemon.epoch import Cut, Epoch, Kernel, cut
+from bpft.daemon.epoch import Cut, Epoch, Kernel, counters, cut
 from bpft.daemon.settings import Settings
 from bpft.errors import BpftError
 from bpft.record import Header
 
+WARN_EVERY_S = 60.0  #: of the cap, at most
 RETRY_FOR_S = 60.0  #: how long the last dump is tried again before its bytes are given up (E5)
 _DISK_ERRORS = (BpftError, OSError, MemoryError)
 
@@ -71,25 +72,34 @@ class Keeper:
         self.epoch = epoch
         self.log_path = settings.paths.log(settings.ext)
         self.dump_path = settings.paths.dump(settings.ext)
-        self._other_frames = -_seen(resumed) if resumed is not None else 0  # of this run but not of the table
+        frames, wire_bytes = _seen(resumed) if resumed is not None else (0, 0)
+        self._other_frames, self._other_bytes = -frames, -wire_bytes  # of this run but not of the table
         self._drops_told = 0
+        self._folds_told, self._warn_at = _folded(resumed) if resumed is not None else 0, 0.0
+        self.saved_ns = 0  #: when the last save of this run was acknowledged (UTC); 0: none was yet
 
     # ---- the table, taken out and put back ----
 
-    def _swap_out(self, settle: bool) -> Table:
-        return self._tap.swap(Table(self._settings.max_flows), settle=settle)
+    def _exchange(self, settle: bool = False) -> tuple[Table, Table]:
+        """The table that was counted into, and the one that is now: it may hold what the first leaves of the cap."""
+        new = Table(self._settings.spare_cap(self._settings.main_cap))
+        old = self._tap.swap(new, settle=settle)
+        new.max_flows = self._settings.spare_cap(len(old))
+        return old, new
 
     def _rejoin(self, table: Table) -> None:
         """table goes on, with what was counted meanwhile; in two steps, so that the capture waits for a small merge."""
-        backlog = self._swap_out(settle=False)
+        backlog = self._tap.swap(Table(self._settings.spare_cap(self._settings.main_cap)))
         table.merge(backlog)
+        del backlog  # Its flows are counted by the cap.
         self._tap.swap(table, merge=True)
 
     @contextmanager
     def frozen(self, settle: bool = False) -> Iterator[Table]:
         """The table as it is, while counting goes on elsewhere."""
-        table = self._swap_out(settle)
+        table, _new = self._exchange(settle)
         try:
+            self._report_folds(table)
             yield table
         finally:
             self._rejoin(table)
@@ -114,7 +124,7 @@ class Keeper:
 
     def save(self) -> Outcome:
         """E3: the table into the log; a new epoch begins when that is acknowledged, else the old one goes on."""
-        table = self._swap_out(settle=True)
+        table, new = self._exchange(settle=True)
         try:
             at = self.cut()
             header = self.epoch.header(self._tap.header("save"), at, table)
@@ -126,9 +136,15 @@ class Keeper:
             self._rejoin(table)
             raise
         self.epoch = self.epoch.successor(at)
-        self._other_frames += _seen(table)
+        self._other_frames, self._other_bytes = self.seen(table)
+        self._report_folds(table)
+        self._folds_told = 0
+        self.saved_ns = at.utc_ns
         self._forget_dump()
-        return self._done("saved", table, self.log_path, f"; head {appended.id.hex()}")
+        outcome = self._done("saved", table, self.log_path, f"; head {appended.id.hex()}")
+        del table
+        new.max_flows = self._settings.main_cap
+        return outcome
 
     def finish(self, save_first: bool, wait: Callable[[float], bool]) -> Outcome:
         """E5: stop counting, then dump, or append where that fails (P3: the other way round after a typed Ctrl-C).
@@ -187,10 +203,25 @@ class Keeper:
             messages.info(text)
         self._drops_told = total
 
+    def _report_folds(self, table: Table) -> None:
+        """C7: the cap has folded since this was told; at most once a minute."""
+        folded = _folded(table)
+        if folded > self._folds_told and time.monotonic() >= self._warn_at:
+            self._folds_told, self._warn_at = folded, time.monotonic() + WARN_EVERY_S
+            messages.warning(
+                f"{self._settings.interface}: more than {messages.count(self._settings.max_flows, 'flow')}: "
+                f"{folded:,} small ones are summed up since the last save; totals stay exact"
+            )
+
+    def seen(self, table: Table) -> tuple[int, int]:
+        """Frames and their bytes on the wire since the start, saved ones included; table: the one that goes on."""
+        frames, wire_bytes = _seen(table)
+        return self._other_frames + frames, self._other_bytes + wire_bytes
+
     def frames(self) -> int:
         """Frames counted since the start, saved ones included."""
         with self.frozen() as table:
-            return self._other_frames + _seen(table)
+            return self.seen(table)[0]
 
 
 def _failed(verb: str, why: BaseException) -> Outcome:
@@ -198,5 +229,11 @@ def _failed(verb: str, why: BaseException) -> Outcome:
     return Outcome(False, f"cannot {verb}: {text}; nothing is lost, the table goes on")
 
 
-def _seen(table: Table) -> int:
-    return int(table.counters()["seen"])  # type: ignore[call-overload,no-any-return]
+def _seen(table: Table) -> tuple[int, int]:
+    """Frames, and their bytes as on the wire."""
+    counted = counters(table)
+    return counted.seen, sum(wire_bytes for *_, wire_bytes in counted.direction.values())
+
+
+def _folded(table: Table) -> int:
+    return counters(table).folded

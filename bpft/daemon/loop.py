@@ -13,6 +13,7 @@ from bpft.core import Signals, Table
 from bpft.daemon.control import Client, Control
 from bpft.daemon.keeper import Keeper, Outcome
 from bpft.daemon.settings import Settings
+from bpft.daemon.status import Rate, status
 from bpft.daemon.tap import NOT_THERE, Tap
 from bpft.series import STEP_NS
 
@@ -54,7 +55,8 @@ class Loop:
         self._started = time.monotonic()
         self._look_at: float | None = None  # when to look for a vanished interface
         self._why_gone = NOT_THERE  # the last reason told
-        self._observe_at = _next_step()  # when the interface's counters are read for the series
+        self._observe_at = _next_step()
+        self._rate = Rate()
         self._draw_at: float | None = None
         self._screen: Screen | None = None
         self.outcome = Outcome(True, "")
@@ -80,8 +82,7 @@ class Loop:
             self._status()
         now = time.monotonic()
         if now >= self._observe_at:
-            self._keeper.cut()
-            self._observe_at = _next_step()
+            self._observe()
         if self._look_at is not None and now >= self._look_at:
             self._look()
         if self._draw_at is not None and now >= self._draw_at:
@@ -164,31 +165,20 @@ class Loop:
 
     def _status(self) -> None:
         self._wanted.discard("status")
-        received, dropped, if_dropped = self._tap.kernel()
-        uptime = time.monotonic() - self._started
         with self._keeper.frozen() as table:
-            packets, all_bytes, _data = table.totals()
-            records = len(table)
-        state = "capturing" if self._tap.capturing else "waiting for the interface"
-        text = (
-            f"{state} for {messages.duration(uptime)}; since the last save {messages.count(records, 'flow')}, "
-            f"{messages.count(packets, 'packet')}, {messages.size(all_bytes)}; "
-            f"the kernel received {received:,} and dropped {dropped + if_dropped:,}"
-        )
+            text, values = status(
+                self._settings, self._keeper, self._tap, table, time.monotonic() - self._started, self._rate
+            )
+            records, (_packets, all_bytes, _data) = len(table), table.totals()
         messages.info(f"{self._settings.interface}: {text}")
-        self._answer(
-            "status",
-            Outcome(True, text, records, all_bytes),
-            state=state,
-            uptime_s=round(uptime, 3),
-            packets=packets,
-            received=received,
-            dropped=dropped,
-            if_dropped=if_dropped,
-            epoch=self._keeper.epoch.id.hex(),
-            log=str(self._keeper.log_path),
-            dump=str(self._keeper.dump_path),
-        )
+        self._answer("status", Outcome(True, text, records, all_bytes), **values)
+
+    def _observe(self) -> None:
+        """Each five minutes: the interface's counters for the series, how fast it goes, whether the cap folds."""
+        with self._keeper.frozen() as table:
+            self._keeper.cut()
+            self._rate.mark(self._keeper.seen(table)[1])
+        self._observe_at = _next_step()
 
     def _look(self) -> None:
         """Is the interface back?  Then count on; say each reason why not only once."""

@@ -32,7 +32,7 @@ def read(settings: Settings, capture: str) -> None:
             filter=settings.filter,
             optimize=settings.optimize,
             count=settings.count,
-            addresses_only=settings.addresses_only,
+            key=settings.key,
             engine=settings.engine,
         )
         path = settings.paths.log(settings.ext)

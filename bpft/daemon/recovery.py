@@ -23,7 +23,7 @@ def recover(settings: Settings, log: logfile.LogWriter) -> tuple[Table, Header] 
         return None
     try:
         left = logfile.read_dump(path)
-        table = block.load_table(left, settings.max_flows)
+        table = block.load_table(left, settings.main_cap)
     except (BlockDamaged, NotALog) as why:
         _set_aside(path, str(why))
         return None
@@ -50,11 +50,16 @@ def _mismatch(settings: Settings, header: Header) -> str:
     for what, was, now in (
         ("interface", header.interface, settings.interface),
         ("filter", header.filter, settings.filter),
-        ("key mode", header.key_mode, settings.key_mode),
+        ("key mode", header.key_mode, settings.key.name),
+        ("prefix length", _prefixes(header.prefix_len), _prefixes(settings.key.prefix_len)),
     ):
         if was != now:
             return f"its {what} was {was or 'none'!r}, now it is {now or 'none'!r}"
     return ""
+
+
+def _prefixes(bits: tuple[int, int] | None) -> str:
+    return "{},{}".format(*bits) if bits else ""
 
 
 def _saved_until(settings: Settings, epoch: bytes) -> int:

@@ -3,12 +3,19 @@
 from dataclasses import dataclass
 
 from bpft import host
-from bpft.meter.capture import Engine
+from bpft.meter.capture import PLAIN, Engine
+from bpft.meter.keymode import KeyMode
 from bpft.paths import Paths
 from bpft.rotation import Rotation
 
-#: A live table's flows unless --max-flows says otherwise: what fits an eighth of the memory, between these bounds.
-_LEAST_FLOWS, _MOST_FLOWS, _BYTES_A_FLOW = 1 << 16, 1 << 22, 96
+#: What a flow costs while a full table is saved: record, index and sorting, of IPv6, the dearer one.  `make bench`
+#: measures it; a growing index, old and new at once, stays below it.
+BYTES_A_FLOW = 128
+#: A live daemon's flows unless the options say otherwise: what fits an eighth of the memory, between these bounds.
+_LEAST_FLOWS, _MOST_FLOWS = 1 << 16, 1 << 22
+#: The table that is counted into has at most this share of the cap, so that something is left for the one that counts
+#: while it is written.
+_MAIN, _OF = 7, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +31,30 @@ class Settings:
     min_all: int = 1024  #: -m, acts when a table is appended to the log (C8)
     count: int = 0  #: -c, 0: without end (C9)
     resume: bool = False
-    addresses_only: bool = False
-    max_flows: int = 0  #: 0: no cap
+    key: KeyMode = PLAIN
+    max_flows: int = 0  #: of all tables of the process together; 0: no cap
     foreground: bool = False
-    engine: Engine = "pcap"
+    engine: Engine = "auto"
     rotation: Rotation | None = None  #: when the log makes way for a new one; None: when somebody renames it
 
     @property
-    def key_mode(self) -> str:
-        return "addresses" if self.addresses_only else "full"
+    def main_cap(self) -> int:
+        """The most flows of the table that goes on; 0: no cap."""
+        return self.max_flows and max(self.max_flows * _MAIN // _OF, 1)
+
+    def spare_cap(self, held: int) -> int:
+        """The most flows of a table that counts for a while beside others that hold so many; 0: no cap.
+
+        A third of what is left: it can be there twice, and once more where it was added to the main one.
+        """
+        return self.max_flows and max((self.max_flows - held) // 3, 1)
+
+
+def flows_in(memory: int) -> int:
+    """The cap that keeps all tables within so many bytes (--max-memory)."""
+    return max(memory // BYTES_A_FLOW, 1)
 
 
 def default_max_flows() -> int:
-    """The cap of a live table on this machine."""
-    return min(max(host.machine_memory() // 8 // _BYTES_A_FLOW, _LEAST_FLOWS), _MOST_FLOWS)
+    """The cap of a live daemon on this machine."""
+    return min(max(flows_in(host.machine_memory() // 8), _LEAST_FLOWS), _MOST_FLOWS)

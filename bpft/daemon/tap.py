@@ -4,14 +4,14 @@ import contextlib
 import os
 import threading
 
-from bpft import host
+from bpft import host, messages
 from bpft.core import LiveError, Table
 from bpft.daemon.describe import common
 from bpft.daemon.epoch import Kernel
 from bpft.daemon.settings import Settings
 from bpft.errors import BpftError
 from bpft.meter.capture import SNAPLEN, Live, open_live
-from bpft.record import Header
+from bpft.record import CountingMode, Header
 
 NOT_THERE = "it is not there"
 
@@ -26,7 +26,7 @@ class Tap:
     def __init__(self, settings: Settings) -> None:
         """Raises what open_live() raises."""
         self._settings = settings
-        self._table = Table(settings.max_flows)
+        self._table = Table(settings.main_cap)
         self._capture: Live | None = None
         self._thread: threading.Thread | None = None
         self._outcome = ""
@@ -35,6 +35,9 @@ class Tap:
         self._ended: tuple[int, int] | None = None
         self.info = host.interface_info(settings.interface)
         self.link_types: list[int] = []
+        self.engine = ""  #: the one that was taken last
+        self._exact = True  # merged frames were counted as on the wire by every capture so far
+        self._fallback = ""  # what was told of it
         self._counting = False  # the capture has the table
         self._open()
 
@@ -46,9 +49,14 @@ class Tap:
             filter=settings.filter,
             optimize=settings.optimize,
             promiscuous=settings.promiscuous,
-            addresses_only=settings.addresses_only,
+            key=settings.key,
             engine=settings.engine,
         )
+        self.engine, self._exact = self._capture.engine, self._exact and self._capture.exact
+        fallback = self._capture.fallback
+        if fallback and fallback != self._fallback:
+            messages.notice(f"{settings.interface}: counting through libpcap: {fallback}")
+        self._fallback = fallback
         link_type = self._capture.link_type
         if link_type >= 0 and link_type not in self.link_types:
             self.link_types.append(link_type)
@@ -63,6 +71,13 @@ class Tap:
     @property
     def capturing(self) -> bool:
         return self._capture is not None
+
+    @property
+    def counting(self) -> CountingMode:
+        """How merged frames are counted (C2): the least exact way since the start."""
+        if self.engine == "reference":
+            return "as-captured"
+        return "wire-exact" if self._exact else "wire-estimated"
 
     def start(self, count: int = 0) -> int:
         """Count, in a thread of its own; the descriptor returned is readable whenever that thread has ended."""
@@ -147,11 +162,11 @@ class Tap:
         """What a block says of this interface and how it is counted; times and sums are the epoch's to fill."""
         settings, info = self._settings, self.info
         header = common(settings)
-        header.source, header.engine, header.promiscuous = "live", settings.engine, settings.promiscuous
-        header.counting = "wire-estimated" if settings.engine == "pcap" else "as-captured"
+        header.source, header.engine, header.promiscuous = "live", self.engine, settings.promiscuous
+        header.counting = self.counting
         header.role = "dump" if role == "dump" else "save"
         header.min_all = settings.min_all if role == "save" else 0
-        header.link_types, header.snaplen = list(self.link_types), SNAPLEN if settings.engine == "pcap" else 0
+        header.link_types, header.snaplen = list(self.link_types), 0 if self.engine == "reference" else SNAPLEN
         if info:
             header.interface_index, header.interface_alias = info.index, info.alias
             header.mac, header.mtu, header.speed_mbit = info.mac, info.mtu, info.speed_mbit

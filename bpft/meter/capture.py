@@ -8,11 +8,13 @@ from bpft import core, host
 from bpft.errors import BadExpression, CannotCapture, CannotRead, NoPermission, NoSuchInterface, NotACapture
 from bpft.host import InterfaceInfo
 from bpft.meter import interfaces
+from bpft.meter.keymode import KeyMode
 from bpft.meter.result import FileResult
 
-Engine = Literal["pcap", "reference"]
+Engine = Literal["auto", "pcap", "ring", "reference"]
 
 SNAPLEN = 128  #: bytes of a frame; holds every header but those inside tunnels
+PLAIN = KeyMode()
 TIMEOUT_MS = 20  #: until a block that is not full is handed over
 _WHOLE_FRAMES = 262144  # what a snaplen of 0 means
 _MIN_BUFFER, _MAX_BUFFER = 4 << 20, 64 << 20
@@ -28,6 +30,12 @@ class Live(Protocol):
     def link_type(self) -> int: ...
     @property
     def error(self) -> str: ...
+    @property
+    def engine(self) -> str: ...
+    @property
+    def exact(self) -> bool: ...
+    @property
+    def fallback(self) -> str: ...
     def run(self, table: core.Table, count: int = 0) -> str: ...
     def swap(self, table: core.Table, merge: bool = False, settle: bool = False) -> core.Table: ...
     def stop(self) -> None: ...
@@ -44,18 +52,19 @@ def open_live(
     filter: str = "",
     optimize: bool = True,
     promiscuous: bool = True,
-    addresses_only: bool = False,
-    engine: Engine = "pcap",
+    key: KeyMode = PLAIN,
+    engine: Engine = "auto",
 ) -> Live:
     """Open interface, filtered and non-blocking, ready to run; info is what the host says of it.
 
+    engine "auto" takes the ring where it works; the capture's fallback says why it does not.
     Raises NoSuchInterface, NoPermission, CannotCapture, BadExpression.
     """
     mac = info.mac if info else b""
     if engine == "reference":
         from bpft.meter.reference_capture import ReferenceCapture
 
-        return ReferenceCapture(interface, filter, promiscuous, addresses_only, mac)
+        return ReferenceCapture(interface, filter, promiscuous, key.addresses_only, mac)
     try:
         capture = core.Capture(
             interface,
@@ -63,14 +72,17 @@ def open_live(
             snaplen=SNAPLEN,
             timeout_ms=TIMEOUT_MS,
             buffer_bytes=min(max(host.machine_memory() // 100, _MIN_BUFFER), _MAX_BUFFER),
-            addresses_only=addresses_only,
             mtu=(info.mtu if info else None) or 0,
             mac=mac if len(mac) == 6 else None,
+            engine=engine,
+            **key.options(),
         )
     except core.LiveError as why:
         code, text = why.args
         if code in (_NO_PERMISSION, _NO_PROMISC_PERMISSION):
             raise NoPermission(interface) from None
+        if engine == "ring" and interface in interfaces.names() and code != _NOT_UP:
+            raise CannotCapture(interface, f"{text}; use --engine pcap here") from None
         if code == _NO_SUCH_DEVICE or info is None:
             raise NoSuchInterface(interface, ", ".join(interfaces.names()) or "none") from None
         raise CannotCapture(interface, "it is down; bring it up first" if code == _NOT_UP else text) from None
@@ -89,10 +101,11 @@ def meter_file(
     filter: str = "",
     optimize: bool = True,
     count: int = 0,
-    addresses_only: bool = False,
-    engine: Engine = "pcap",
+    key: KeyMode = PLAIN,
+    engine: Engine = "auto",
 ) -> FileResult:
-    """Meter the capture file path ("-": standard input) into table, as captured (C2).
+    """Meter the capture file path ("-": standard input) into table, as captured (C2); but for "reference" all engines
+    are one here.
 
     Raises CannotRead, NotACapture, BadExpression; a file that breaks in the middle is counted up to there and says so
     in the result's error.
@@ -100,10 +113,8 @@ def meter_file(
     descriptor = _open(path)
     try:
         if engine == "reference":
-            return _meter_reference(descriptor, table, filter, optimize, count, addresses_only)
-        found = core.read_capture(
-            descriptor, table, filter, optimize=optimize, count=count, addresses_only=addresses_only
-        )
+            return _meter_reference(descriptor, table, filter, optimize, count, key.addresses_only)
+        found = core.read_capture(descriptor, table, filter, optimize=optimize, count=count, **key.options())
     except core.CaptureError as why:
         raise NotACapture(path, *why.args) from None
     except core.FilterError as why:
@@ -136,14 +147,16 @@ def _meter_reference(
         return meter_reference(stream, table, count=count, addresses_only=addresses_only, accept=accept)
 
 
-def program_text(interface: str, path: str | None, expression: str, optimize: bool) -> str:
+def program_text(interface: str, path: str | None, expression: str, optimize: bool, engine: Engine = "auto") -> str:
     """The compiled expression as `tcpdump -d` prints it, for the opened interface (P5) or for the capture file path.
 
-    Raises what open_live() and meter_file() raise.
+    The program is libpcap's with every engine.  Raises what open_live() and meter_file() raise.
     """
     try:
         if path is None:
-            capture = open_live(interface, host.interface_info(interface))
+            capture = open_live(
+                interface, host.interface_info(interface), engine="pcap" if engine == "reference" else engine
+            )
             try:
                 return capture.dump_filter(expression, optimize)
             finally:

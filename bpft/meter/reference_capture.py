@@ -12,6 +12,7 @@ class ReferenceCapture:
     """One interface through python-libpcap; what each call does is said in core.Capture."""
 
     link_type = -1  # python-libpcap does not tell
+    engine, exact, fallback = "reference", False, ""
 
     def __init__(self, interface: str, filter: str, promiscuous: bool, addresses_only: bool, mac: bytes) -> None:
         self._interface, self._filter, self._promiscuous = interface, filter, promiscuous
