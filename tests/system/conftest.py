@@ -48,12 +48,13 @@ def link(links: tuple[Link, Link]) -> Link:
 
 
 @pytest.fixture
-def make_daemon(tmp_path: Path) -> Iterator[Callable[[Link], Daemon]]:
-    """Makes the (not yet started) daemon of a link's far end, below the test's own directory."""
+def make_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    """Makes the (not yet started) daemon of a link's far end, or another interface, below the test's directory."""
     made: list[Daemon] = []
 
-    def make(link: Link, root: Path = tmp_path) -> Daemon:
-        made.append(Daemon(link.far.namespace, link.far.interface, root))
+    def make(link: Link, root: Path = tmp_path, *, interface: str = "", near: bool = False) -> Daemon:
+        end = link.near if near else link.far
+        made.append(Daemon(end.namespace, interface or end.interface, root))
         return made[-1]
 
     yield make

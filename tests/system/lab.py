@@ -204,6 +204,16 @@ class Link:
         header = 48 if v6 else 28
         return {(src, sport, dst, UDP_PORT, 17): (count, count * (header + size), count * size)}
 
+    def udp_merged(self, size: int, segment: int, sport: int = 5000) -> Sums:
+        """size bytes handed to the kernel at once, to be sent as datagrams of segment bytes (UDP_SEGMENT)."""
+        src, dst = self.near.address(), self.far.address()
+        with self.near.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.IPPROTO_UDP, 103, segment)
+            sender.bind((src, sport))
+            sender.sendto(bytes(size), (dst, UDP_PORT))
+        count = -(-size // segment)
+        return {(src, sport, dst, UDP_PORT, 17): (count, count * 28 + size, size)}
+
     def ping(self, count: int, size: int) -> Sums:
         """count echo requests of size payload bytes and their answers."""
         src, dst = self.near.address(), self.far.address()

@@ -15,6 +15,10 @@ from typing import Any
 
 from lab import Namespace, Sums
 
+from bpft import logfile
+from bpft.block import Block
+from bpft.record import Header
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -56,8 +60,19 @@ def until(condition: Callable[[], bool], seconds: float, what: str) -> float:
     return time.monotonic() - begin
 
 
+def headers(path: Path) -> list[Header]:
+    """Of each block of a log or dump; every frame that was seen went somewhere (C3)."""
+    found = [it.header for it in logfile.scan(path) if isinstance(it, Block)]
+    for header in found:
+        counters = header.counters
+        assert counters.seen == counters.counted + sum(counters.skipped.values()), counters
+        assert counters.seen == sum(frames for frames, *_ in counters.direction.values()), counters
+    return found
+
+
 def rows(path: Path) -> Sums:
     """What `bpft report` says a log or dump holds, key by key; a remainder has ports 0 and protocol 0."""
+    headers(path)
     result = run("bpft", "report", path, "--by", "key", "--top", "0", "-n", "--format", "csv")
     assert result.returncode == 0, result.stderr
     reader = csv.reader(io.StringIO(result.stdout))
@@ -70,6 +85,7 @@ def rows(path: Path) -> Sums:
 
 def report(path: Path) -> dict[str, Any]:
     """What `bpft report --json` says of a log or dump, by protocol."""
+    headers(path)
     result = run("bpft", "report", path, "--by", "proto", "--json")
     assert result.returncode == 0, result.stderr
     answer: dict[str, Any] = json.loads(result.stdout)
@@ -145,6 +161,19 @@ class Daemon:
         result = self.tool(name)
         assert result.returncode == 0, result.stdout + result.stderr
 
+    def status(self) -> dict[str, Any]:
+        """What `bpft status --json` says of it; every frame went somewhere (C3)."""
+        result = run("bpft", "status", "--json", "--root", self.root, self.interface)
+        assert result.returncode == 0, result.stderr
+        (answer,) = json.loads(result.stdout)["interfaces"]
+        assert answer["seen"] == answer["counted"] + sum(answer["skipped"].values()), answer
+        return dict(answer)
+
+    def memory(self) -> int:
+        """Bytes of its own: RssAnon."""
+        text = Path(f"/proc/{self._last_pid()}/status").read_text()
+        return int(text.partition("RssAnon:")[2].split()[0]) * 1024
+
     def signal_dump(self) -> float:
         """SIGHUP, until the dump is replaced; seconds."""
         before = self._stamp(self.dump)
@@ -176,7 +205,7 @@ class Daemon:
         until(lambda: not self.alive(), 20, "the daemon ends")
 
     def close(self) -> None:
-        """Whatever the test left running, gone."""
+        """Whatever the test left running, gone; what it wrote obeys the sum rule."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 if self.alive():
@@ -185,3 +214,5 @@ class Daemon:
                 until(lambda: not self.alive(), 5, "the daemon ends")
         if self.foreground:
             self.foreground.communicate()
+        for path in (*self.log.parent.glob("trafd.*"), *self.dump.parent.glob("trafd.*")):
+            headers(path)

@@ -1,0 +1,331 @@
+"""The ring and libpcap on the same traffic: merged frames, VLAN tags, direction, what the one leaves to the other."""
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from lab import Link, add
+from suite import PROJECT, Daemon, environment, headers, program, rows, run
+
+import bpft
+
+ENGINES = ("ring", "pcap")
+COUNTING = {"ring": "wire-exact", "pcap": "wire-estimated"}
+TOLERANCE = {"ring": 0.001, "pcap": 0.005}  # C2
+SETTLE = 0.2
+MakeDaemon = Callable[..., Daemon]
+
+
+@pytest.fixture
+def merging(link: Link) -> Iterator[Link]:
+    """The link with every offload on, at both ends."""
+    link.offloads(True)
+    yield link
+    link.offloads(False)
+
+
+@pytest.mark.parametrize("near", [True, False], ids=["sender", "receiver"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_offloads_agree(make_daemon: MakeDaemon, link: Link, engine: str, near: bool) -> None:
+    """C2: the same transfer with merged frames and without: data to the byte, the rest as near as it can be."""
+    size = 30_000_000
+    sums: dict[bool, tuple[int, int, int]] = {}
+    frames: dict[bool, int] = {}
+    for on in (False, True):
+        link.offloads(on)
+        try:
+            daemon = make_daemon(link, near=near)
+            daemon.start("--engine", engine, "tcp")
+            key, again = link.tcp(size)
+            daemon.stop()
+        finally:
+            link.offloads(False)
+        sums[on] = rows(daemon.dump)[key]
+        assert sums[on][2] == size + again
+        (header,) = headers(daemon.dump)
+        assert (header.engine, header.counting) == (engine, COUNTING[engine])
+        frames[on] = header.counters.seen
+        daemon.dump.unlink()
+    assert frames[True] < frames[False] / 3
+    for whole, merged in zip(sums[False][:2], sums[True][:2], strict=True):
+        assert abs(merged - whole) <= TOLERANCE[engine] * whole
+
+
+def test_merged_datagrams_are_those_of_the_wire(make_daemon: MakeDaemon, merging: Link) -> None:
+    """UDP segmentation: the ring knows the size of each datagram, also where it is smaller than the MTU."""
+    daemon = make_daemon(merging)
+    daemon.start("--engine", "ring")
+    try:
+        sent = add(merging.udp_merged(40_000, 1000), merging.udp_merged(1001, 100, 5001))
+    except OSError as why:
+        pytest.skip(f"the kernel has no UDP_SEGMENT: {why}")
+    time.sleep(SETTLE)
+    daemon.stop()
+    assert rows(daemon.dump) == sent
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("expression", "tagged"), [("", True), ("vlan 10", True), ("vlan 11", False)])
+def test_tags_that_the_kernel_took_out(
+    make_daemon: MakeDaemon, link: Link, engine: str, expression: str, tagged: bool
+) -> None:
+    daemon = make_daemon(link)
+    daemon.start("--engine", engine, "--vlan", *expression.split())
+    sent = link.tagged(4, 500)
+    time.sleep(SETTLE)
+    daemon.stop()
+    assert rows(daemon.dump) == (sent if tagged else {})
+    assert {record.vlan for record in bpft.open(daemon.dump).records()} == ({10} if tagged else set())
+    (header,) = headers(daemon.dump)
+    assert header.key_mode == "full+vlan"
+    # A tag is four bytes of the frame, wherever the kernel keeps it.
+    assert sum(wire_bytes for *_, wire_bytes in header.counters.direction.values()) == (
+        4 * (14 + 4 + 28 + 500) if tagged else 0
+    )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_direction(make_daemon: MakeDaemon, link: Link, engine: str) -> None:
+    """C5: the ring knows it from the kernel, libpcap from the interface's own address."""
+    daemon = make_daemon(link)
+    daemon.start("--engine", engine, "icmp")
+    link.ping(3, 100)
+    time.sleep(SETTLE)
+    daemon.stop()
+    directions = {str(record.src): record.direction for record in bpft.open(daemon.dump).records()}
+    assert directions == {link.near.address(): "rx", link.far.address(): "tx"}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_each_frame_of_the_loopback_once(make_daemon: MakeDaemon, link: Link, engine: str) -> None:
+    daemon = make_daemon(link, interface="lo")
+    daemon.start("--engine", engine, "udp port 9777")
+    with link.far.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind(("127.0.0.1", 9778))
+        for _ in range(5):
+            sender.sendto(bytes(100), ("127.0.0.1", 9777))
+    time.sleep(SETTLE)
+    daemon.stop()
+    assert rows(daemon.dump) == {("127.0.0.1", 9778, "127.0.0.1", 9777, 17): (5, 640, 500)}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_count_is_exact(make_daemon: MakeDaemon, link: Link, engine: str) -> None:
+    """C9: with more at hand than is asked for."""
+    daemon = make_daemon(link)
+    daemon.start_foreground("--engine", engine, "-c", "777")
+    link.spoofed(5000)
+    assert daemon.foreground is not None
+    assert daemon.foreground.wait(10) == 0
+    (header,) = headers(daemon.dump)
+    assert header.counters.seen == 777
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_nothing_is_lost_while_tables_are_exchanged(make_daemon: MakeDaemon, link: Link, engine: str) -> None:
+    daemon = make_daemon(link)
+    daemon.start("--engine", engine, "-m", "0")
+    sent = {}
+    for _ in range(40):
+        sent = add(sent, link.udp(200, 100))
+        daemon.do("trafdump")
+        status = daemon.status()
+        assert status["engine"] == engine
+    daemon.stop()
+    assert rows(daemon.dump) == sent
+    (header,) = headers(daemon.dump)
+    # Reconciled over the run (C3): what the kernel took for us was seen, or is told as dropped.
+    assert header.counters.received == header.counters.seen + header.counters.dropped
+
+
+def test_any_is_left_to_libpcap(make_daemon: MakeDaemon, link: Link) -> None:
+    """auto falls back with one message; asked for by name, the ring says no."""
+    daemon = make_daemon(link, interface="any")
+    result = daemon.attempt("udp port 9000")
+    assert result.returncode == 0
+    lines = [line for line in result.stderr.splitlines() if "libpcap" in line]
+    assert len(lines) == 1, result.stderr
+    sent = link.udp(5, 100)
+    time.sleep(SETTLE)
+    daemon.stop()
+    assert rows(daemon.dump) == sent
+    (header,) = headers(daemon.dump)
+    assert (header.engine, header.counting) == ("pcap", "wire-estimated")
+    refused = daemon.attempt("--engine", "ring")
+    assert refused.returncode == 1
+    assert len(refused.stderr.splitlines()) == 1
+    assert "--engine pcap" in refused.stderr
+
+
+def test_a_tunnel_without_link_layer(make_daemon: MakeDaemon, link: Link) -> None:
+    """Frames that begin with IP: whichever engine takes them, the same comes out."""
+    far = link.far.namespace
+    try:
+        far.run("ip", "tuntap", "add", "bttun", "mode", "tun")
+    except subprocess.CalledProcessError as why:
+        pytest.skip(f"no tun device here: {why.stderr.strip()}")
+    try:
+        far.run("ip", "addr", "add", "10.79.0.1/24", "dev", "bttun")
+        far.run("ip", "link", "set", "bttun", "up")
+        found = []
+        for engine in ("auto", "pcap"):
+            daemon = make_daemon(link, interface="bttun")
+            daemon.start("--engine", engine, "udp")
+            with far.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.bind(("10.79.0.1", 5000))
+                sender.sendto(bytes(100), ("10.79.0.9", 9000))
+            time.sleep(SETTLE)
+            daemon.stop()
+            found.append(rows(daemon.dump))
+            daemon.dump.unlink()
+        assert found[0] == found[1]
+    finally:
+        far.run("ip", "link", "del", "bttun")
+
+
+@pytest.fixture
+def nobodys() -> Iterator[Path]:
+    """A directory of the user nobody's, which it can reach."""
+    path = Path(tempfile.mkdtemp(prefix="bt-nobody-"))
+    shutil.chown(path, "nobody")
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("engine", ["auto", "pcap"])
+def test_one_capability_is_enough(make_daemon: MakeDaemon, link: Link, nobodys: Path, engine: str) -> None:
+    """CAP_NET_RAW, and no other privilege."""
+    drop = ("setpriv", "--reuid", "nobody", "--clear-groups", "--inh-caps", "+net_raw", "--ambient-caps", "+net_raw")
+    if not shutil.which("setpriv"):
+        pytest.skip("setpriv is missing")
+    readable = subprocess.run(
+        [*drop, *program("trafd"), "-V"], capture_output=True, text=True, cwd="/", env=environment()
+    )
+    if readable.returncode:
+        pytest.skip(f"nobody cannot read {PROJECT} and its Python")
+    daemon = make_daemon(link, nobodys)
+    line = [*drop, *program("trafd"), "--root", nobodys, "-i", daemon.interface, "--engine", engine, "-m", "0"]
+    started = subprocess.run(
+        daemon.namespace.command(*line), capture_output=True, text=True, env=environment(), cwd="/", timeout=30
+    )
+    assert (started.returncode, started.stderr) == (0, "")
+    assert daemon.status()["engine"] == ("ring" if engine == "auto" else "pcap")
+    sent = link.udp(5, 100)
+    time.sleep(SETTLE)
+    daemon.do("trafsave")
+    assert rows(daemon.log) == sent
+
+
+@pytest.mark.parametrize(
+    ("ports", "key"),
+    [("all", (50_000, 9000)), ("service", (0, 9000)), ("none", (0, 0))],
+)
+def test_ports(daemon: Daemon, link: Link, ports: str, key: tuple[int, int]) -> None:
+    daemon.start("--ports", ports)
+    link.udp(3, 100, sport=50_000)
+    time.sleep(SETTLE)
+    daemon.stop()
+    ((_, sport, _, dport, proto),) = rows(daemon.dump)
+    assert (sport, dport, proto) == (*key, 17)
+
+
+def test_prefixes(daemon: Daemon, link: Link) -> None:
+    daemon.start("--prefix-len", "16,32", "-X")
+    sent = link.spoofed(1000)
+    link.udp(2, 100, v6=True)
+    time.sleep(SETTLE)
+    daemon.stop()
+    records = list(bpft.open(daemon.dump).records())
+    assert all(str(record.src).endswith(".0.0") for record in records if record.version == 4)
+    assert sum(record.packets or 0 for record in records if record.version == 4) == sent[0]
+    assert [str(record.dst) for record in records if record.version == 6] == ["fd77::"]
+    assert headers(daemon.dump)[0].prefix_len == (16, 32)
+
+
+@pytest.mark.parametrize("words", [["--ports", "service"], ["--vlan"], ["--prefix-len", "24,48"], ["-X"]])
+def test_a_dump_of_other_keys_is_recovered_not_resumed(daemon: Daemon, link: Link, words: list[str]) -> None:
+    """E6: tables of different keys are never added up in one."""
+    daemon.start("-m", "0")
+    first = link.udp(3, 100)
+    daemon.stop()
+    result = daemon.attempt("-r", "-m", "0", *words)
+    assert result.returncode == 0
+    assert "not resumed" in result.stderr
+    assert rows(daemon.log) == first
+    daemon.stop()
+    daemon.start("-r", *words)
+    assert len(headers(daemon.log)) == 1
+
+
+def test_a_dump_of_another_engine_goes_on(daemon: Daemon, link: Link) -> None:
+    """The engine is no part of the key; the whole is called as exact as its least exact part."""
+    daemon.start("--engine", "pcap")
+    first = link.udp(3, 100)
+    daemon.stop()
+    daemon.start("-r", "--engine", "ring")
+    second = link.udp(4, 100)
+    daemon.stop()
+    assert rows(daemon.dump) == add(first, second)
+    (header,) = headers(daemon.dump)
+    assert (header.engine, header.counting) == ("ring", "wire-estimated")
+
+
+def test_status(make_daemon: MakeDaemon, link: Link) -> None:
+    daemon = make_daemon(link)
+    assert run("bpft", "status", "--root", daemon.root).stderr == "bpft: no trafd is running\n"
+    daemon.start("-m", "0", "--max-flows", "1000")
+    link.udp(42, 1000)
+    link.tagged(1, 1)
+    with link.near.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+        sender.bind((link.near.interface, 0))
+        sender.send(bytes.fromhex((link.far.mac + link.near.mac).replace(":", "")) + b"\x88\xb5" + bytes(46))
+    time.sleep(SETTLE)
+    status = daemon.status()
+    assert (status["engine"], status["counting"], status["flows"], status["packets"]) == ("ring", "wire-exact", 2, 43)
+    assert (status["seen"], status["skipped"], status["dropped"]) == (44, {"non-ip": 1}, 0)
+    assert (status["max_flows"], status["saved_ns"], status["folded"]) == (1000, None, 0)
+    assert status["rate_bps"] > 0
+    daemon.do("trafsave")
+    assert daemon.status()["saved_ns"] > 0
+    text = run("bpft", "status", "--root", daemon.root)
+    assert (text.returncode, text.stderr) == (0, "")
+    assert f"{daemon.interface}: capturing" in text.stdout
+    assert "44 seen" not in text.stdout  # a save begins anew
+    assert "0 by the kernel" in text.stdout
+    gone = run("bpft", "status", "--root", daemon.root, "nope0", daemon.interface)
+    assert gone.returncode == 1
+    assert daemon.interface in gone.stdout
+    assert gone.stderr.startswith("bpft: nope0: no trafd runs here")
+
+
+def test_a_flood_stays_within_its_memory(daemon: Daemon, link: Link) -> None:
+    """--max-memory: every packet and byte is accounted, who was heavy before is still named, and it is told."""
+    budget, flows = 16_000_000, 400_000
+    daemon.start_foreground("-m", "0", "--max-memory", "16M")
+    idle = daemon.memory()
+    heavy = add(*(link.udp(60, 1400, sport=5000 + n) for n in range(10)))
+    most = 0
+    packets = everything = 0
+    for seed in range(8):
+        part = link.spoofed(flows // 8, seed)
+        packets, everything = packets + part[0], everything + part[1]
+        daemon.do("trafdump")
+        most = max(most, daemon.memory())
+    status = daemon.status()
+    assert (status["packets"], status["dropped"]) == (600 + packets, 0)
+    assert status["folded"] > 0
+    assert most - idle <= budget
+    daemon.do("trafsave")
+    daemon.stop()
+    held = rows(daemon.log)
+    assert heavy.items() <= held.items()
+    assert len(held) <= status["max_flows"]
+    total = [sum(column) for column in zip(*held.values(), strict=True)]
+    assert total[:2] == [600 + packets, 600 * 1428 + everything]
+    assert daemon.foreground and daemon.foreground.stderr
+    assert daemon.foreground.stderr.read().count("summed up") == 1
