@@ -91,3 +91,23 @@ def test_addresses_can_be_asked_where_nothing_else_is_kept(tmp_path: Path) -> No
 
 def test_a_remainder_alone_keeps_no_ports_and_refuses_nothing(tmp_path: Path) -> None:
     assert ask(tmp_path, "tcp", RECORDS, OTHER).totals[1] == 300
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "icmp6[icmp6type] = icmp6-echo",  # a byte behind the header: not the one libpcap reads in fragments
+        "icmp[0:2] = 0",  # where ports would be, of a protocol without any
+        "ip[ip[9]-4:2] = 0",  # at an offset that is no header length
+        "ip[6:2] & 0x4000 != 0",  # a flag beside the fragment offset
+        "ip6[40] = 0",
+    ],
+)
+def test_what_only_looks_like_a_port_is_refused(expression):
+    with pytest.raises(core.FilterError, match="a record keeps no"):
+        core.RecordFilter(expression)
+
+
+@pytest.mark.parametrize("expression", ["tcp[0:2] = 80", "udp[2:2] > 1000", "ip6 and tcp", "sctp port 9 or icmp6"])
+def test_ports_by_another_name_are_answered(expression):
+    core.RecordFilter(expression)

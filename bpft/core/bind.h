@@ -19,6 +19,8 @@ extern PyObject *bpft_py_capture_error, *bpft_py_filter_error, *bpft_py_live_err
 
 /* The table of a Table that no capture is counting into; NULL with an exception set. */
 struct bpft_table *bpft_py_idle_table(PyObject *object);
+/* For "O&": an int of 0 .. 2^64 - 1 into a uint64_t; unlike "K" it refuses what does not fit. */
+int bpft_py_u64(PyObject *value, void *out);
 /* 4 or 6 in *version; false with ValueError set. */
 bool bpft_py_version(int version);
 /* A buffer of whole dense records: their number, or -1 with ValueError set. */

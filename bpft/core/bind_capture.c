@@ -151,14 +151,14 @@ PyObject *bpft_py_read_capture(PyObject *self, PyObject *args, PyObject *kwargs)
 	struct source s = {.expression = "", .meter = {.decoder = {.linktype = -1}}};
 	struct key_options key = {.ports = "all"};
 	int fd, optimize = 1;
-	unsigned long long limit = 0;
+	uint64_t limit = 0;
 	PyObject *table, *answer = NULL;
 	char error[256];
 	bool good = true;
 
 	(void)self;
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iO|s$pKpspO:read_capture", names, &fd, &table, &s.expression,
-	                                 &optimize, &limit, &key.addresses_only, &key.ports, &key.vlan,
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iO|s$pO&pspO:read_capture", names, &fd, &table, &s.expression,
+	                                 &optimize, bpft_py_u64, &limit, &key.addresses_only, &key.ports, &key.vlan,
 	                                 &key.prefix_len) || !key_mode(&key, &s.meter.decoder.key))
 		return NULL;
 	s.meter.table = bpft_py_idle_table(table);
@@ -306,10 +306,10 @@ static PyObject *capture_run(PyObject *object, PyObject *args)
 	struct py_capture *self = (struct py_capture *)object;
 	struct bpft_live *l = live_of(object);
 	PyObject *table;
-	unsigned long long count = 0;
+	uint64_t count = 0;
 	enum bpft_live_end end;
 
-	if (!l || !PyArg_ParseTuple(args, "O|K:run", &table, &count) || !bpft_py_idle_table(table))
+	if (!l || !PyArg_ParseTuple(args, "O|O&:run", &table, bpft_py_u64, &count) || !bpft_py_idle_table(table))
 		return NULL;
 	if (self->running) {
 		PyErr_SetString(PyExc_RuntimeError, "the capture runs already");

@@ -13,6 +13,14 @@ struct py_view {
 	PyObject *table;     /* kept alive */
 };
 
+int bpft_py_u64(PyObject *value, void *out)
+{
+	unsigned long long n = PyLong_AsUnsignedLongLong(value);
+
+	*(uint64_t *)out = n;
+	return !PyErr_Occurred();
+}
+
 bool bpft_py_version(int version)
 {
 	if (version == 4 || version == 6)
@@ -52,9 +60,9 @@ struct bpft_table *bpft_py_idle_table(PyObject *object)
 static PyObject *table_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
 	static char *names[] = {"max_flows", NULL};
-	unsigned long long max_flows = 0;
+	uint64_t max_flows = 0;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|K:Table", names, &max_flows))
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&:Table", names, bpft_py_u64, &max_flows))
 		return NULL;
 	allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
 	struct py_table *self = (struct py_table *)alloc(type, 0);
@@ -155,14 +163,23 @@ static bool dict_u64(PyObject *dict, const char *name, uint64_t *out)
 	return !PyErr_Occurred();
 }
 
+static bool dict_i64(PyObject *dict, const char *name, int64_t *out)
+{
+	PyObject *value = PyDict_GetItemString(dict, name); /* borrowed */
+
+	*out = value ? PyLong_AsLongLong(value) : 0;
+	return !PyErr_Occurred();
+}
+
 static bool dict_dir(PyObject *dir, int i, struct bpft_counters *n)
 {
 	PyObject *item = PyDict_GetItemString(dir, dir_name[i]); /* borrowed */
-	unsigned long long a, b, c, d;
+	uint64_t a, b, c, d;
 
 	if (!item)
 		return true;
-	if (!PyTuple_Check(item) || !PyArg_ParseTuple(item, "KKKK", &a, &b, &c, &d)) {
+	if (!PyTuple_Check(item) || !PyArg_ParseTuple(item, "O&O&O&O&", bpft_py_u64, &a, bpft_py_u64, &b, bpft_py_u64, &c,
+	                                              bpft_py_u64, &d)) {
 		if (!PyErr_Occurred())
 			PyErr_SetString(PyExc_TypeError, "dir: tuples of four integers");
 		return false;
@@ -178,7 +195,6 @@ static PyObject *table_set_counters(PyObject *object, PyObject *dict)
 {
 	struct bpft_table *t = bpft_py_idle_table(object);
 	struct bpft_counters n = {0};
-	uint64_t first = 0, last = 0;
 
 	if (!t)
 		return NULL;
@@ -187,8 +203,8 @@ static PyObject *table_set_counters(PyObject *object, PyObject *dict)
 		return NULL;
 	}
 	bool good = dict_u64(dict, "seen", &n.seen) && dict_u64(dict, "counted", &n.counted)
-	            && dict_u64(dict, "folded", &n.folded) && dict_u64(dict, "first_ns", &first)
-	            && dict_u64(dict, "last_ns", &last);
+	            && dict_u64(dict, "folded", &n.folded) && dict_i64(dict, "first_ns", &n.first_ns)
+	            && dict_i64(dict, "last_ns", &n.last_ns);
 	PyObject *skipped = PyDict_GetItemString(dict, "skipped"), *dir = PyDict_GetItemString(dict, "dir");
 	for (int i = 0; good && skipped && PyDict_Check(skipped) && i < BPFT_NSKIP; i++)
 		good = dict_u64(skipped, bpft_skip_name[i], &n.skipped[i]);
@@ -196,8 +212,6 @@ static PyObject *table_set_counters(PyObject *object, PyObject *dict)
 		good = dict_dir(dir, i, &n);
 	if (!good)
 		return NULL;
-	n.first_ns = (int64_t)first;
-	n.last_ns = (int64_t)last;
 	*bpft_table_counters(t) = n;
 	Py_RETURN_NONE;
 }
@@ -295,10 +309,11 @@ static PyObject *table_view(PyObject *object, PyObject *args, PyObject *kwargs)
 	static char *names[] = {"version", "sort", "limit", "min_all", NULL};
 	static const char *const sorts[] = {"key", "packets", "all", "data", NULL};
 	const char *sort = "key";
-	unsigned long long limit = 0, min_all = 0;
+	uint64_t limit = 0, min_all = 0;
 	int version, bad;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "i|sKK:view", names, &version, &sort, &limit, &min_all))
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "i|sO&O&:view", names, &version, &sort, bpft_py_u64, &limit,
+	                                 bpft_py_u64, &min_all))
 		return NULL;
 	struct bpft_table *t = bpft_py_idle_table(object);
 	if (!t || !bpft_py_version(version))
@@ -375,9 +390,9 @@ static Py_ssize_t view_len(PyObject *object) { return (Py_ssize_t)((struct py_vi
 static PyObject *view_records(PyObject *object, PyObject *args)
 {
 	const struct bpft_view *v = &((struct py_view *)object)->view;
-	unsigned long long start, count;
+	uint64_t start, count;
 
-	if (!PyArg_ParseTuple(args, "KK:records", &start, &count))
+	if (!PyArg_ParseTuple(args, "O&O&:records", bpft_py_u64, &start, bpft_py_u64, &count))
 		return NULL;
 	const struct bpft_table *t = bpft_py_idle_table(((struct py_view *)object)->table);
 	if (!t)

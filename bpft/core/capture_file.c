@@ -4,6 +4,7 @@
  * window moves it, never while frames of the batch still point into it.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,6 @@
 enum {
 	WINDOW = 1 << 18,         /* bytes: stays in the second-level cache between copying and decoding */
 	MAX_BLOCK = 16 << 20,     /* pcapng block length */
-	MAX_INTERFACES = 1 << 16,
 };
 
 struct interface {                /* of a pcapng section */
@@ -42,7 +42,7 @@ struct bpft_reader {
 	bool maybe_swapped;       /* ... or where caplen would be the larger (2.3) */
 	/* pcapng */
 	struct interface *ifaces; /* owned */
-	uint32_t nifaces;
+	uint32_t nifaces, room;  /* room: interfaces there is memory for */
 	char error[256];
 };
 
@@ -85,6 +85,11 @@ static enum want want(struct bpft_reader *r, size_t n, bool held)
 	}
 	while (r->end < n) {
 		ssize_t got = read(r->fd, r->buf + r->end, r->size - r->end);
+		if (got < 0 && errno == EAGAIN) { /* somebody left the pipe non-blocking */
+			struct pollfd ready = {.fd = r->fd, .events = POLLIN};
+			if (poll(&ready, 1, -1) >= 0)
+				continue;
+		}
 		if (got < 0 && errno == EINTR && !(r->interrupted && r->interrupted()))
 			continue;
 		if (got < 0)
@@ -221,14 +226,17 @@ static bool ng_interface(struct bpft_reader *r, const uint8_t *body, uint32_t le
 		broken(r, "short block body", NO_NUMBER);
 		return false;
 	}
-	struct interface *all = r->nifaces < MAX_INTERFACES
-		? realloc(r->ifaces, (r->nifaces + 1) * sizeof *all) : NULL;
-	if (!all) {
-		broken(r, "too many interfaces", r->nifaces);
-		return false;
+	if (r->nifaces == r->room) {
+		uint32_t room = r->room ? 2 * r->room : 16;
+		struct interface *all = room > r->room ? realloc(r->ifaces, room * sizeof *all) : NULL;
+		if (!all) {
+			broken(r, "no memory for interface", r->nifaces);
+			return false;
+		}
+		r->ifaces = all;
+		r->room = room;
 	}
-	r->ifaces = all;
-	struct interface *i = &all[r->nifaces++];
+	struct interface *i = &r->ifaces[r->nifaces++];
 	*i = (struct interface){.linktype = u16(r, body), .snaplen = u32(r, body + 4), .units = 1000000};
 	for (uint32_t at = 8; at + 4 <= length;) {
 		uint32_t code = u16(r, body + at), size = u16(r, body + at + 2);

@@ -16,6 +16,7 @@
 enum {
 	BURST = 8192,        /* frames before requests are looked at again */
 	SLACK_MS = 20,       /* the kernel's block timer ticks coarsely */
+	MOST_DRAIN_MS = 2000, /* a stop under full load ends all the same */
 	MAX_FD = 1024,       /* descriptors looked at to find those that the engine opened */
 };
 
@@ -213,7 +214,7 @@ static enum bpft_live_end capture(struct bpft_live *l, bool counted)
 		if (atomic_load(&l->stopping)) {
 			if (!drained)
 				drained = now_ms() + l->timeout_ms + SLACK_MS;
-			else if (now_ms() >= drained)
+			else if (now_ms() >= drained && (n < BURST || now_ms() >= drained + MOST_DRAIN_MS))
 				return BPFT_LIVE_STOPPED;
 		}
 	}

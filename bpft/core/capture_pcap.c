@@ -7,15 +7,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#ifdef __linux__
+#include <net/if.h>
+#include <sys/ioctl.h>
+#endif
 
 #include "capture_live.h"
 
-enum { LOOK_AGAIN_MS = 500 /* at a link that went down: whether it was deleted meanwhile */ };
+enum {
+	LOOK_AGAIN_MS = 500, /* at a link that went down: whether it was deleted meanwhile */
+	MTU_MS = 1000,       /* at the MTU: an administrator may change it at any time */
+	NETMASK = 0,         /* for "ip broadcast"; tcpdump compiles with the same */
+};
 
 struct pcap_engine {
 	struct bpft_engine base;
 	pcap_t *pcap;
-	bpf_u_int32 netmask;  /* for "ip broadcast" */
+	bool by_mtu;          /* merged frames are told by the interface's MTU */
+	int64_t mtu_ms;       /* monotonic: when it was asked for */
+	char interface[64];
 	struct pcap_stat last; /* what libpcap said before: its counters are 32 bits wide and wrap */
 	struct bpft_meter *meter; /* during dispatch */
 };
@@ -25,7 +36,7 @@ static struct pcap_engine *of(struct bpft_engine *e) { return (struct pcap_engin
 static int compile(struct bpft_engine *e, struct bpf_program *program, const char *expression, bool optimize,
                    char error[BPFT_ERROR])
 {
-	if (!pcap_compile(of(e)->pcap, program, expression, optimize, of(e)->netmask))
+	if (!pcap_compile(of(e)->pcap, program, expression, optimize, NETMASK))
 		return 0;
 	snprintf(error, BPFT_ERROR, "%s", pcap_geterr(of(e)->pcap));
 	return -1;
@@ -50,9 +61,32 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *h, const u_char *b
 	bpft_meter_frame(p->meter, &frame);
 }
 
+/* The MTU as it is now, at most so old. */
+static void watch_mtu(struct pcap_engine *p, struct bpft_meter *meter)
+{
+#ifdef __linux__
+	struct ifreq request = {0};
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	int64_t ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	if (ms - p->mtu_ms < MTU_MS || strlen(p->interface) >= sizeof request.ifr_name)
+		return;
+	p->mtu_ms = ms;
+	memcpy(request.ifr_name, p->interface, strlen(p->interface));
+	if (!ioctl(p->base.fd, SIOCGIFMTU, &request) && request.ifr_mtu > 0)
+		meter->decoder.mtu = (uint32_t)request.ifr_mtu;
+#else
+	(void)p;
+	(void)meter;
+#endif
+}
+
 static int dispatch(struct bpft_engine *e, struct bpft_meter *meter, int burst)
 {
 	of(e)->meter = meter;
+	if (of(e)->by_mtu)
+		watch_mtu(of(e), meter);
 	int n = pcap_dispatch(of(e)->pcap, burst, on_packet, (u_char *)e);
 
 	if (n < 0) {
@@ -64,15 +98,21 @@ static int dispatch(struct bpft_engine *e, struct bpft_meter *meter, int burst)
 	return n;
 }
 
+/* Counters of 32 bits wrap; one that fell by little was reset. */
+static uint32_t since(uint32_t now, uint32_t last)
+{
+	return now - last > UINT32_MAX / 2 ? now : now - last;
+}
+
 static void read_stats(struct bpft_engine *e)
 {
 	struct pcap_stat now, *last = &of(e)->last;
 
 	if (pcap_stats(of(e)->pcap, &now))
 		return;
-	e->stats.received += now.ps_recv - last->ps_recv;
-	e->stats.dropped += now.ps_drop - last->ps_drop;
-	e->stats.if_dropped += now.ps_ifdrop - last->ps_ifdrop;
+	e->stats.received += since(now.ps_recv, last->ps_recv);
+	e->stats.dropped += since(now.ps_drop, last->ps_drop);
+	e->stats.if_dropped += since(now.ps_ifdrop, last->ps_ifdrop);
 	*last = now;
 }
 
@@ -116,8 +156,6 @@ struct bpft_engine *bpft_engine_pcap(const char *interface, const struct bpft_li
                                      char error[BPFT_ERROR])
 {
 	struct pcap_engine *p = calloc(1, sizeof *p);
-	bpf_u_int32 net;
-	char ignored[PCAP_ERRBUF_SIZE];
 
 	*status = PCAP_ERROR;
 	if (!p) {
@@ -134,8 +172,10 @@ struct bpft_engine *bpft_engine_pcap(const char *interface, const struct bpft_li
 		end(&p->base);
 		return NULL;
 	}
-	if (pcap_lookupnet(interface, &net, &p->netmask, ignored) < 0)
-		p->netmask = PCAP_NETMASK_UNKNOWN;
+	if (!strcmp(interface, "any")) /* the newer cooked header tells more, and filters know it better */
+		pcap_set_datalink(p->pcap, DLT_LINUX_SLL2);
+	snprintf(p->interface, sizeof p->interface, "%s", interface);
+	p->by_mtu = o->mtu > 0;
 	p->base.ops = &ops;
 	p->base.fd = pcap_get_selectable_fd(p->pcap);
 	p->base.linktype = pcap_datalink(p->pcap);

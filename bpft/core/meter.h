@@ -26,9 +26,11 @@ static inline void bpft_meter_frame(struct bpft_meter *m, const struct bpft_fram
 	struct bpft_counters *n = bpft_table_counters(m->table);
 
 	if (frame->ns) { /* 0: the source knows no time */
-		if (!n->first_ns || frame->ns < n->first_ns)
+		if (!n->first_ns)
+			n->first_ns = n->last_ns = frame->ns;
+		else if (frame->ns < n->first_ns)
 			n->first_ns = frame->ns;
-		if (frame->ns > n->last_ns)
+		else if (frame->ns > n->last_ns)
 			n->last_ns = frame->ns;
 	}
 	bpft_decode(&m->decoder, frame, &m->batch[m->pending]);

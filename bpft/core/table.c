@@ -503,10 +503,10 @@ static void merge_counters(struct bpft_counters *to, const struct bpft_counters 
 		to->dir[i].wire_frames += from->dir[i].wire_frames;
 		to->dir[i].wire_bytes += from->dir[i].wire_bytes;
 	}
+	if (from->first_ns && (!to->first_ns || from->last_ns > to->last_ns))
+		to->last_ns = from->last_ns;
 	if (from->first_ns && (!to->first_ns || from->first_ns < to->first_ns))
 		to->first_ns = from->first_ns;
-	if (from->last_ns > to->last_ns)
-		to->last_ns = from->last_ns;
 }
 
 void bpft_table_merge(struct bpft_table *t, const struct bpft_table *src)
