@@ -316,3 +316,17 @@ def test_many_link_types_in_one_file():  # F5: more than a table of link types w
     capture += b"".join(f.enhanced(P4, n) for n in range(100))
     metered = c_meter(capture)
     assert (metered.error, metered.counters["seen"]) == (None, 100)
+
+
+def test_more_interfaces_than_16_bits_number():  # F5
+    capture = f.section() + f.interface(1) * 70_000 + f.enhanced(P4, 69_999)
+    metered = c_meter(capture)
+    assert (metered.error, metered.counters["counted"]) == (None, 1)
+
+
+def test_frames_before_1970_have_their_times():  # an if_tsoffset may be negative
+    offset = (-1_000_000).to_bytes(8, "little", signed=True)
+    capture = f.section() + f.interface(1, options=f.option(14, offset))
+    capture += b"".join(f.enhanced(P4, ticks=seconds * 1_000_000) for seconds in (5, 3, 9))
+    metered = c_meter(capture)
+    assert (metered.counters["first_ns"], metered.counters["last_ns"]) == (-999_997 * 10**9, -999_991 * 10**9)
