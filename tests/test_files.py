@@ -319,7 +319,7 @@ def test_many_link_types_in_one_file():  # F5: more than a table of link types w
 
 
 def test_more_interfaces_than_16_bits_number():  # F5
-    capture = f.section() + f.interface(1) * 70_000 + f.enhanced(P4, 69_999)
+    capture = f.section() + f.interface(101) * 70_000 + f.enhanced(P4, 69_999)
     metered = c_meter(capture)
     assert (metered.error, metered.counters["counted"]) == (None, 1)
 
