@@ -39,10 +39,12 @@ fuzz:
 soak: prepare
 	BPFT_SOAK_SECONDS=600 $(BIN)/pytest tests/system/test_soak.py
 
-# Needs Debian's nfdump and the generator in ../shared/bench.
+# Needs Debian's nfdump and the generator in ../shared/bench; root for live and hostile.  A table each: half an hour.
 bench: prepare
 	$(BIN)/pip install -qq numpy
 	$(BIN)/python bench/offline.py --results bench/RESULTS.md
+	$(BIN)/python bench/live.py --results bench/RESULTS.md
+	$(BIN)/python bench/hostile.py --results bench/RESULTS.md
 
 wheel: prepare
 	$(BIN)/pip wheel -qq --no-deps --wheel-dir dist .

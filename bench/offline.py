@@ -11,11 +11,9 @@ Wall times are to 5 ms.
 
 import argparse
 import csv
-import datetime
 import io
 import json
 import os
-import platform
 import re
 import shutil
 import statistics
@@ -27,11 +25,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[1]
+from results import PROJECT, origin, publish, table
+
 CAPTURES = {
-    "c1": "--packets 5000000 --flows 10000 --zipf 1.1 --size 64",
-    "c2": "--packets 5000000 --flows 1000000 --zipf 0 --size 64",
-    "c3": "--packets 2000000 --flows 50000 --zipf 1.1 --imix --v6 0.2 --vlan 0.1",
+    "c1": "--packets 20000000 --flows 10000 --zipf 1.1 --size 64 --seed 11",
+    "c2": "--packets 20000000 --flows 1000000 --zipf 0 --size 64 --seed 12",
+    "c3": "--packets 5000000 --flows 50000 --zipf 1.1 --imix --v6 0.2 --vlan 0.1 --seed 13",
 }
 
 
@@ -197,17 +196,7 @@ class Bench:
         return rows
 
 
-def version(*command: str) -> str:
-    text = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = re.search(r"\d+\.\d+[\w.]*", text.stdout + text.stderr)
-    return found[0] if found else "?"
-
-
-def table(head: list[str], rows: list[list[str]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
-
-
-def results(bench: Bench, names: list[str]) -> str:
+def results(bench: Bench, names: list[str]) -> dict[str, list[str]]:
     head = ["capture", "tool", "CPU us/packet", "of nfpcapd", "of reference", "peak MB", "bytes/record", "exact"]
     cells = []
     for name in names:
@@ -218,22 +207,9 @@ def results(bench: Bench, names: list[str]) -> str:
             size = row.counted.size / row.counted.flows
             exact = "yes" if row.exact else f"no: {row.counted}"
             cells.append([name, row.tool, f"{row.cpu_us:.3f}", *ratios, f"{row.peak / 1e6:.0f}", f"{size:.1f}", exact])
-    versions = ", ".join(
-        (
-            f"bpft {version(str(bench.bin / 'bpft'), '--version')}",
-            f"nfpcapd {version('nfpcapd', '-V')}",
-            f"Python {platform.python_version()}",
-            f"{platform.system()} {platform.release()}",
-            f"{os.cpu_count()} cores",
-        )
-    )
-    lines = [
-        "# Results",
-        "",
-        f"Written by `make bench` on {datetime.datetime.now(datetime.UTC):%Y-%m-%d}: {versions}.",
-        f"Medians of {bench.runs} runs after a warm-up.  Times move from run to run by 10 to 40 %: read the ratios.",
-        "",
-        "## Counting a capture",
+    made = origin("bench/offline.py", "nfpcapd")
+    counting = [
+        f"{made}  Medians of {bench.runs} runs after a warm-up.",
         "",
         *(f"* {name}: `gen.py {CAPTURES[name]}`" for name in names),
         "",
@@ -249,9 +225,12 @@ def results(bench: Bench, names: list[str]) -> str:
         [question, tool, f"{wall:.3f}", f"{wall / seconds[question, 'nfdump']:.2f}", f"{peak / 1e6:.0f}"]
         for question, tool, wall, peak in reading
     ]
-    lines += ["", f"## Asking the records of {largest}", "", "Whole processes, seconds of wall time.", ""]
-    lines += table(["question", "tool", "seconds", "of nfdump", "peak MB"], cells)
-    return "\n".join(lines) + "\n"
+    asking = [
+        f"{made}  The records of {largest}; whole processes, seconds of wall time.",
+        "",
+        *table(["question", "tool", "seconds", "of nfdump", "peak MB"], cells),
+    ]
+    return {"Counting a capture": counting, "Asking a log": asking}
 
 
 def main() -> None:
@@ -263,10 +242,8 @@ def main() -> None:
     parser.add_argument("--results", type=Path, help="write the tables there too")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    text = results(Bench(options.peers, options.work, options.runs), options.captures.split(","))
-    print(text, end="")
-    if options.results:
-        options.results.write_text(text)
+    bench = Bench(options.peers, options.work, options.runs)
+    publish(results(bench, options.captures.split(",")), options.results)
 
 
 if __name__ == "__main__":
