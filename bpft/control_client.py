@@ -7,7 +7,11 @@ all of that.  So the bare _socket does, and json is for answers that cannot be r
 import os
 from _socket import AF_UNIX, SOCK_STREAM, socket
 
-from bpft.errors import BpftError, NotRunning
+from bpft.errors import BpftError, NotRunning, Unreachable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpft.paths import Paths
 
 COMMANDS = ("dump", "save", "stop", "status")
 MAX_LINE = 65536  #: bytes of a request or an answer
@@ -40,6 +44,17 @@ class SocketAddress:
             os.close(self._directory)
 
 
+def runs(where: "Paths", interface: str) -> bool:
+    """Whether a trafd counts interface, be it one whose socket was taken away."""
+    return listens(where.socket_name(interface)) or bool(_holder(where, interface))
+
+
+def _holder(where: "Paths", interface: str) -> str:
+    from bpft.holder import holder
+
+    return holder(where.interface_lock_name(interface))
+
+
 def listens(path: _Path) -> bool:
     """Whether somebody takes connections at path; what a crash left behind does not."""
     connection = socket(AF_UNIX, SOCK_STREAM)
@@ -55,9 +70,9 @@ def listens(path: _Path) -> bool:
     return True
 
 
-def tell(path: _Path, interface: str, command: str, timeout: float = ANSWER_WITHIN_S) -> tuple[bool, str]:
-    """Whether the trafd of interface, whose socket is path, did it, and what it says.  Raises NotRunning, NoAnswer."""
-    line = _exchange(path, interface, command, timeout)
+def tell(where: "Paths", interface: str, command: str, timeout: float = ANSWER_WITHIN_S) -> tuple[bool, str]:
+    """Whether the trafd of interface did it, and what it says.  Raises NotRunning, Unreachable, NoAnswer."""
+    line = _exchange(where, interface, command, timeout)
     for ok, begin in ((True, b'{"ok": true, "message": "'), (False, b'{"ok": false, "message": "')):
         message, quote, _ = line.removeprefix(begin).partition(b'"')
         if line.startswith(begin) and quote and b"\\" not in message:
@@ -66,9 +81,9 @@ def tell(path: _Path, interface: str, command: str, timeout: float = ANSWER_WITH
     return answer.get("ok") is True, str(answer.get("message"))
 
 
-def ask(path: _Path, interface: str, command: str, timeout: float = ANSWER_WITHIN_S) -> dict[str, object]:
+def ask(where: "Paths", interface: str, command: str, timeout: float = ANSWER_WITHIN_S) -> dict[str, object]:
     """As tell(), but all that the answer holds: ``ok``, ``message`` and more."""
-    return _parse(_exchange(path, interface, command, timeout), interface)
+    return _parse(_exchange(where, interface, command, timeout), interface)
 
 
 def _parse(line: bytes, interface: str) -> dict[str, object]:
@@ -83,15 +98,16 @@ def _parse(line: bytes, interface: str) -> dict[str, object]:
     return answer
 
 
-def _exchange(path: _Path, interface: str, command: str, timeout: float) -> bytes:
+def _exchange(where: "Paths", interface: str, command: str, timeout: float) -> bytes:
     connection = socket(AF_UNIX, SOCK_STREAM)
     try:
         connection.settimeout(timeout)
-        with SocketAddress(path) as address:
+        with SocketAddress(where.socket_name(interface)) as address:
             connection.connect(address)
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
         connection.close()
-        raise NotRunning(interface) from None
+        pid = _holder(where, interface)
+        raise (Unreachable(interface, pid) if pid else NotRunning(interface)) from None
     except OSError as why:
         connection.close()
         raise NoAnswer(interface, why.strerror or "timed out") from None

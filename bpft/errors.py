@@ -20,7 +20,7 @@ class UsageError(BpftError):
 
 
 class BadName(UsageError):
-    """{0} {1!r}: use 1 to 64 of letters, digits and ._:@+- and start with a letter or digit"""
+    """{0} {1!r}: use 1 to 64 of letters, digits and ._:@+- and begin with none of - and ."""
 
 
 class BadExpression(BpftError):
@@ -65,6 +65,10 @@ class Held(BpftError):
 
 class NotRunning(BpftError):
     """{0}: no trafd runs here; start one with: trafstart {0}"""
+
+
+class Unreachable(BpftError):
+    """{0}: trafd runs (pid {1}), but its control socket is gone; have it dump and stop with: kill {1}"""
 
 
 class AlreadyCounted(BpftError):

@@ -58,6 +58,13 @@ class Paths:
     def lock(self, ext: str) -> "Path":
         return self.logs / f".trafd.{ext}.lock"
 
+    def interface_lock(self, interface: str) -> "Path":
+        return _path(self.interface_lock_name(interface))
+
+    def interface_lock_name(self, interface: str) -> str:
+        """interface_lock(), for those who start too fast for pathlib."""
+        return f"{self._run}/.trafd.{interface}.lock"
+
     def pid(self, interface: str) -> "Path":
         return self.run / f"trafd.{interface}.pid"
 
@@ -68,13 +75,13 @@ class Paths:
         """socket(), for those who start too fast for pathlib."""
         return f"{self._run}/trafd.{interface}.sock"
 
-    def sockets(self) -> list[str]:
-        """The interfaces that have a socket here, sorted; a crash leaves its own behind."""
+    def interfaces(self) -> list[str]:
+        """The interfaces that a trafd ever ran on here, sorted: their locks stay."""
         try:
             names = sorted(os.listdir(self._run))  # noqa: PTH208 - without pathlib
         except OSError:
             return []
-        return [name[6:-5] for name in names if name.startswith("trafd.") and name.endswith(".sock")]
+        return [name[7:-5] for name in names if name.startswith(".trafd.") and name.endswith(".lock")]
 
 
 def paths(root: str = "", platform: str = sys.platform) -> Paths:

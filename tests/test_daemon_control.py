@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import select
 import socket
 import threading
@@ -13,10 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bpft.control_client import NoAnswer, SocketAddress, ask, listens, tell
+from bpft.control_client import NoAnswer, SocketAddress, ask, listens, runs, tell
 from bpft.daemon import control as control_module
 from bpft.daemon.control import MAX_CLIENTS, Control
-from bpft.errors import CannotWrite, NotRunning
+from bpft.daemon.pidfile import HeldFile
+from bpft.errors import AlreadyCounted, CannotWrite, NotRunning, Unreachable
+from bpft.paths import paths
 
 
 @pytest.fixture
@@ -168,6 +171,16 @@ def test_a_leftover_is_replaced_and_the_socket_removed(tmp_path: Path) -> None:
     assert not (tmp_path / "c.sock").exists()
 
 
+def test_the_socket_of_another_daemon_is_left_alone(tmp_path: Path) -> None:
+    """Somebody removed ours, and another one listens at its name."""
+    first = Control(tmp_path / "c.sock")
+    second = Control(tmp_path / "c.sock")
+    first.close()
+    connect(tmp_path).close()
+    second.close()
+    assert not (tmp_path / "c.sock").exists()
+
+
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(CannotWrite):
         Control(tmp_path / "absent" / "c.sock")
@@ -188,9 +201,16 @@ def test_paths_longer_than_an_address(tmp_path: Path) -> None:
 # ---- the client ----
 
 
+def _socket(tmp_path: Path) -> str:
+    """Where the trafd of eth0 below tmp_path listens."""
+    path = paths(str(tmp_path)).socket("eth0")
+    path.parent.mkdir(parents=True)
+    return os.path.relpath(path)
+
+
 def daemon_that_says(tmp_path: Path, answer: bytes) -> threading.Thread:
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(tmp_path / "d.sock"))
+    listener.bind(_socket(tmp_path))
     listener.listen()
 
     def serve() -> None:
@@ -207,7 +227,7 @@ def daemon_that_says(tmp_path: Path, answer: bytes) -> threading.Thread:
 
 def test_ask(tmp_path: Path) -> None:
     thread = daemon_that_says(tmp_path, b'{"ok": true, "message": "done"}\n')
-    assert ask(tmp_path / "d.sock", "eth0", "dump") == {"ok": True, "message": "done"}
+    assert ask(paths(str(tmp_path)), "eth0", "dump") == {"ok": True, "message": "done"}
     thread.join()
 
 
@@ -215,24 +235,42 @@ def test_ask(tmp_path: Path) -> None:
 def test_ask_a_strange_daemon(tmp_path: Path, answer: bytes) -> None:
     thread = daemon_that_says(tmp_path, answer)
     with pytest.raises(NoAnswer, match="eth0"):
-        ask(tmp_path / "d.sock", "eth0", "dump")
+        ask(paths(str(tmp_path)), "eth0", "dump")
     thread.join()
 
 
 def test_ask_nobody(tmp_path: Path) -> None:
     with pytest.raises(NotRunning, match="trafstart eth0"):
-        ask(tmp_path / "d.sock", "eth0", "dump")
-    (tmp_path / "d.sock").write_text("")
+        ask(paths(str(tmp_path)), "eth0", "dump")
+    Path(_socket(tmp_path)).write_text("")
     with pytest.raises(NotRunning):
-        ask(tmp_path / "d.sock", "eth0", "dump")
+        ask(paths(str(tmp_path)), "eth0", "dump")
+
+
+def test_ask_one_whose_socket_was_removed(tmp_path: Path) -> None:
+    """It is found by its lock, until it ends."""
+    where = paths(str(tmp_path))
+    where.run.mkdir(parents=True)
+    held = HeldFile(where.interface_lock("eth0"), AlreadyCounted, "eth0")
+    assert not runs(where, "eth0")
+    held.write_pid()
+    assert runs(where, "eth0")
+    with pytest.raises(Unreachable, match=f"kill {os.getpid()}"):
+        ask(where, "eth0", "stop")
+    held.release()
+    assert not runs(where, "eth0")
+    where.interface_lock("eth0").write_text(f"{os.getpid()}\n")  # as after a crash, and the id is another's now
+    assert not runs(where, "eth0")
+    with pytest.raises(NotRunning):
+        ask(where, "eth0", "stop")
 
 
 def test_ask_one_who_sleeps(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "d.sock"))
+        listener.bind(_socket(tmp_path))
         listener.listen()
         with pytest.raises(NoAnswer, match="timed out"):
-            ask(tmp_path / "d.sock", "eth0", "dump", timeout=0.05)
+            ask(paths(str(tmp_path)), "eth0", "dump", timeout=0.05)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +285,7 @@ def test_ask_one_who_sleeps(tmp_path: Path) -> None:
 )
 def test_tell_reads_an_answer_with_and_without_json(tmp_path: Path, answer: bytes, found: tuple[bool, str]) -> None:
     thread = daemon_that_says(tmp_path, answer)
-    assert tell(tmp_path / "d.sock", "eth0", "dump") == found
+    assert tell(paths(str(tmp_path)), "eth0", "dump") == found
     thread.join()
 
 

@@ -1,38 +1,68 @@
 """Locks for life (SEMANTICS E8): the lock decides, whatever the file says."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from bpft.daemon.pidfile import HeldFile
+from bpft.daemon import pidfile
+from bpft.daemon.pidfile import HeldFile, PidFile
 from bpft.errors import AlreadyCounted, CannotWrite, Held
 
 
 def test_one_holder(tmp_path: Path) -> None:
-    first = HeldFile(tmp_path / "x.pid", AlreadyCounted, "eth0")
+    """The file stays, and tells nobody's process id when it is free."""
+    first = HeldFile(tmp_path / "x.lock", AlreadyCounted, "eth0")
     first.write_pid()
     with pytest.raises(AlreadyCounted, match=f"eth0 is already counted .*pid {os.getpid()}"):
-        HeldFile(tmp_path / "x.pid", AlreadyCounted, "eth0")
-    first.release(remove=True)
-    assert not (tmp_path / "x.pid").exists()
-    HeldFile(tmp_path / "x.pid", AlreadyCounted, "eth0").release(remove=False)
+        HeldFile(tmp_path / "x.lock", AlreadyCounted, "eth0")
+    first.release()
+    assert (tmp_path / "x.lock").read_text() == ""
+    HeldFile(tmp_path / "x.lock", AlreadyCounted, "eth0").release()
 
 
 @pytest.mark.parametrize("content", [f"{os.getpid()}\n", "1\n", "not a number", ""])
 def test_what_a_crash_left_is_taken(tmp_path: Path, content: str) -> None:
-    (tmp_path / "x.pid").write_text(content)
-    held = HeldFile(tmp_path / "x.pid", AlreadyCounted, "eth0")
+    (tmp_path / "x.lock").write_text(content)
+    held = HeldFile(tmp_path / "x.lock", AlreadyCounted, "eth0")
     held.write_pid()
-    assert (tmp_path / "x.pid").read_text() == f"{os.getpid()}\n"
-    held.release(remove=True)
+    assert (tmp_path / "x.lock").read_text() == f"{os.getpid()}\n"
+    held.release()
 
 
-def test_a_holder_that_has_not_told_its_pid(tmp_path: Path) -> None:
+def test_a_holder_that_has_not_told_its_pid_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that start at once; what a crash left in the file is nobody's process id."""
+    (tmp_path / "x.lock").write_text("1\n")
     held = HeldFile(tmp_path / "x.lock", Held, "EXT x")
-    with pytest.raises(Held, match="yet unknown"):
+    timer = threading.Timer(0.1, held.write_pid)
+    timer.start()
+    with pytest.raises(Held, match=f"pid {os.getpid()}"):
         HeldFile(tmp_path / "x.lock", Held, "EXT x")
-    held.release(remove=False)
+    timer.join()
+    monkeypatch.setattr(pidfile, "TELL_WITHIN_S", 0.05)
+    held._clear()
+    with pytest.raises(Held, match="not yet told"):
+        HeldFile(tmp_path / "x.lock", Held, "EXT x")
+    held.release()
+
+
+def test_a_pid_file_is_removed_while_it_is_ours(tmp_path: Path) -> None:
+    path = tmp_path / "x.pid"
+    path.write_text("1\n")
+    first = PidFile(path)
+    first.write()
+    assert path.read_text() == f"{os.getpid()}\n"
+    path.unlink()
+    second = PidFile(path)
+    second.write()
+    first.remove()
+    assert path.exists()
+    second.remove()
+    assert not path.exists()
+    third = PidFile(path)
+    path.unlink()
+    third.remove()
 
 
 def test_it_survives_a_fork(tmp_path: Path) -> None:
@@ -45,35 +75,18 @@ def test_it_survives_a_fork(tmp_path: Path) -> None:
         os.read(read_end, 1)
         os._exit(0)
     os.close(read_end)
-    held.release(remove=False)
+    held.release()
     with pytest.raises(Held):
         HeldFile(tmp_path / "x.lock", Held, "EXT x")
     os.close(write_end)
     os.waitpid(child, 0)
-    HeldFile(tmp_path / "x.lock", Held, "EXT x").release(remove=False)
+    HeldFile(tmp_path / "x.lock", Held, "EXT x").release()
 
 
 def test_a_symlink_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "x.pid").symlink_to(tmp_path / "victim")
+    (tmp_path / "x").symlink_to(tmp_path / "victim")
     with pytest.raises(CannotWrite):
-        HeldFile(tmp_path / "x.pid", AlreadyCounted, "eth0")
+        HeldFile(tmp_path / "x", AlreadyCounted, "eth0")
+    with pytest.raises(CannotWrite):
+        PidFile(tmp_path / "x")
     assert not (tmp_path / "victim").exists()
-
-
-def test_a_file_removed_while_it_was_waited_for_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The former holder unlinks its file just before it lets go: the lock of an unlinked file protects nothing."""
-    path = tmp_path / "x.pid"
-    import fcntl
-
-    real = fcntl.flock
-    removed = []
-
-    def flock(fd: int, operation: int) -> None:
-        real(fd, operation)
-        if not removed:
-            removed.append(path.unlink())
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    held = HeldFile(path, AlreadyCounted, "eth0")
-    assert os.path.samestat(os.fstat(held.fileno()), path.stat())
-    held.release(remove=True)

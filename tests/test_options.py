@@ -367,7 +367,7 @@ def test_a_held_ext_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str
     lock.write_pid()
     assert read(tmp_path, str(SAMPLE), "-f", "x") == 1
     assert f"pid {os.getpid()}" in capsys.readouterr().err
-    lock.release(remove=False)
+    lock.release()
     assert read(tmp_path, str(SAMPLE), "-f", "x") == 0
 
 

@@ -77,4 +77,4 @@ def _log(ext: str, output: str, root: str) -> Iterator[LogWriter]:
         lock.write_pid()
         yield LogWriter(path)
     finally:
-        lock.release(remove=False)
+        lock.release()

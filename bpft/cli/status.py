@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from bpft.control_client import ask, listens
+from bpft.control_client import ask, runs
 from bpft.errors import BpftError
 from bpft.messages import count, duration, one_line
 from bpft.paths import Paths, check_name, environment_root, paths
@@ -37,7 +37,7 @@ def status(words: tuple[str, ...], as_json: bool, root: str) -> int:
     found, failed = [], False
     for interface in _interfaces(where, words):
         try:
-            answer = ask(where.socket_name(interface), interface, "status")
+            answer = ask(where, interface, "status")
         except BpftError as error:
             failed = True
             sys.stderr.write(one_line(f"bpft: {error}") + "\n")
@@ -56,7 +56,7 @@ def _interfaces(where: Paths, words: tuple[str, ...]) -> list[str]:
     """Those named, each once, or all that run.  Raises BadName."""
     if words and words != ("All",):
         return list(dict.fromkeys(check_name("interface", word) for word in words))
-    return [interface for interface in where.sockets() if listens(where.socket_name(interface))]
+    return [interface for interface in where.interfaces() if runs(where, interface)]
 
 
 def _lines(it: dict[str, Any]) -> Iterator[str]:

@@ -7,7 +7,7 @@ a message do not need, neither typing nor pathlib; options go to click.
 import os
 import sys
 
-from bpft.control_client import NoAnswer, ask, listens, tell
+from bpft.control_client import NoAnswer, ask, runs, tell
 from bpft.errors import BpftError, NotRunning, UsageError
 from bpft.paths import check_name, environment_root, paths
 
@@ -83,7 +83,7 @@ class Refused(BpftError):
 
 
 def _ask(root: str, interface: str, command: str) -> str:
-    ok, message = tell(paths(root).socket_name(interface), interface, command)
+    ok, message = tell(paths(root), interface, command)
     if not ok:
         raise Refused(message)
     return message
@@ -104,7 +104,7 @@ def _interfaces(program: str, root: str, words: list[str]) -> list[str]:
             raise NoInterface
         return [default]
     where = paths(root)
-    return [interface for interface in where.sockets() if listens(where.socket_name(interface))]
+    return [interface for interface in where.interfaces() if runs(where, interface)]
 
 
 def _start(root: str, interface: str) -> str:
@@ -132,7 +132,7 @@ def _start(root: str, interface: str) -> str:
 def _running(root: str, interface: str, verb: str = "already running") -> str:
     """What to say of the trafd that counts interface; "" where there is none."""
     try:
-        answer = ask(paths(root).socket_name(interface), interface, "status")
+        answer = ask(paths(root), interface, "status")
     except (NotRunning, NoAnswer):
         return ""
     return f"{verb} (pid {answer.get('pid')}), saves to {answer.get('log')}"

@@ -3,7 +3,9 @@
 Nothing here blocks: sockets are non-blocking, lines bounded, and who takes too long is cut off.
 """
 
+import contextlib
 import json
+import os
 import select
 import socket
 import time
@@ -43,6 +45,7 @@ class Control:
             path.unlink(missing_ok=True)
             with SocketAddress(path) as address:
                 self._listener.bind(address)
+            self._bound = path.lstat()  # The inode is no other file's as long as we listen.
             path.chmod(0o660)
             self._listener.listen(MAX_CLIENTS)
         except OSError as why:
@@ -90,8 +93,10 @@ class Control:
         self._send(client)
 
     def close(self) -> None:
-        """Listen no more, and take the socket away; clients that wait can still be answered."""
-        self._path.unlink(missing_ok=True)
+        """Listen no more, and take the socket away if it is still ours; clients that wait can still be answered."""
+        with contextlib.suppress(OSError):
+            if os.path.samestat(self._bound, self._path.lstat()):
+                self._path.unlink()
         self._listener.close()
 
     def hang_up(self) -> None:

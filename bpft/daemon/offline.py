@@ -40,7 +40,7 @@ def read(settings: Settings, capture: str) -> None:
             _header(settings, capture, result, table), table, settings.min_all
         )
     finally:
-        lock.release(remove=False)
+        lock.release()
     if result.error:
         counted = messages.count(result.frames, "frame")
         raise NotACapture(capture, f"{result.error}; the {counted} before that are in {path}")

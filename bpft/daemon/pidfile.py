@@ -1,14 +1,21 @@
-"""Files that are locked for life and tell the holder's process id (E8).
+"""What says that a trafd runs: locks that are held for life (E8), and a pid file for people and scripts.
 
-The lock is flock(2)'s: it survives the forks of detaching and dies with its holder, so a file left by a crash, even
-one whose process id runs something else by now, is simply taken.
+A lock is flock(2)'s: it survives the forks of detaching and dies with its holder, so what a crash left, even a process
+id that is somebody else's by now, is simply taken.  The file of a lock is never removed: a lock on a file that lost its
+name would protect nothing.
 """
 
+import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from bpft.errors import BpftError, CannotWrite
+from bpft.holder import pid_in
+
+TELL_WITHIN_S = 2.0  #: how long somebody that has just taken a lock may need to tell its process id
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class HeldFile:
@@ -17,26 +24,25 @@ class HeldFile:
     def __init__(self, path: Path, refusal: type[BpftError], name: str) -> None:
         """Raises refusal(name, pid of the holder), CannotWrite."""
         self.path = path
-        while True:
-            try:
-                self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-            except OSError as why:
-                raise CannotWrite(path, why.strerror) from None
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                pid = _pid(self._fd)
-                os.close(self._fd)
-                raise refusal(name, pid) from None
-            if self._still_there():
-                return
-            os.close(self._fd)  # Its holder removed it while we waited for the lock.
-
-    def _still_there(self) -> bool:
         try:
-            return os.path.samestat(os.fstat(self._fd), self.path.stat())
-        except FileNotFoundError:
+            self._fd = os.open(path, _FLAGS, 0o644)
+        except OSError as why:
+            raise CannotWrite(path, why.strerror) from None
+        deadline = time.monotonic() + TELL_WITHIN_S
+        while not self._taken():
+            pid = pid_in(self._fd)
+            if pid or time.monotonic() >= deadline:
+                os.close(self._fd)
+                raise refusal(name, pid or "not yet told")
+            time.sleep(0.02)
+        self._clear()
+
+    def _taken(self) -> bool:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
             return False
+        return True
 
     def fileno(self) -> int:
         return self._fd
@@ -44,18 +50,52 @@ class HeldFile:
     def write_pid(self) -> None:
         """The id of this process, as the file's one line."""
         try:
-            os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+            _write_pid(self._fd)
         except OSError as why:
             raise CannotWrite(self.path, why.strerror) from None
 
-    def release(self, remove: bool) -> None:
-        """Give it up; remove the file first where it means "running"."""
-        if remove:
-            self.path.unlink(missing_ok=True)
+    def release(self) -> None:
+        """Give it up; nobody's process id is in the file then."""
+        self._clear()
+        os.close(self._fd)
+
+    def _clear(self) -> None:
+        with contextlib.suppress(OSError):  # A lock is none the worse for what its file says.
+            os.truncate(self._fd, 0)
+
+
+class PidFile:
+    """The process id at path; it is only information, and removed only while it is ours."""
+
+    def __init__(self, path: Path) -> None:
+        """Make it, or take over what a former daemon left: call it with the interface's lock held.
+
+        Raises CannotWrite.
+        """
+        self.path = path
+        try:
+            self._fd = os.open(path, _FLAGS, 0o644)  # Open for life: so its inode cannot become another file's.
+        except OSError as why:
+            raise CannotWrite(path, why.strerror) from None
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def write(self) -> None:
+        """The id of this process.  Raises CannotWrite."""
+        try:
+            _write_pid(self._fd)
+        except OSError as why:
+            raise CannotWrite(self.path, why.strerror) from None
+
+    def remove(self) -> None:
+        """Take it away, unless somebody did, or put another one there."""
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(self._fd), self.path.lstat()):
+                self.path.unlink()
         os.close(self._fd)
 
 
-def _pid(fd: int) -> str:
-    text = os.pread(fd, 32, 0).strip()
-    return text.decode("ascii") if text.isdigit() else "yet unknown"
+def _write_pid(fd: int) -> None:
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)

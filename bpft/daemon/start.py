@@ -12,7 +12,7 @@ from bpft.daemon.detach import Starter, detach, secure_standard_streams
 from bpft.daemon.epoch import Epoch, cut
 from bpft.daemon.keeper import Keeper
 from bpft.daemon.loop import SIGNALS, Loop, Screen
-from bpft.daemon.pidfile import HeldFile
+from bpft.daemon.pidfile import HeldFile, PidFile
 from bpft.daemon.recovery import recover
 from bpft.daemon.settings import Settings
 from bpft.daemon.tap import Tap
@@ -33,22 +33,24 @@ def run(settings: Settings, screen: Screen | None = None) -> int:
         directory(paths.logs, 0o750)
         directory(paths.dumps, 0o750)
         directory(paths.run, 0o755)
-        pid_file = HeldFile(paths.pid(interface), AlreadyCounted, interface)
-        cleanup.callback(pid_file.release, remove=True)
+        held = HeldFile(paths.interface_lock(interface), AlreadyCounted, interface)
+        cleanup.callback(held.release)
+        pid_file = PidFile(paths.pid(interface))
+        cleanup.callback(pid_file.remove)
         lock = HeldFile(paths.lock(ext), Held, f"EXT {ext}")
-        cleanup.callback(lock.release, remove=False)
-        lock.write_pid()
+        cleanup.callback(lock.release)
         log = logfile.LogWriter(paths.log(ext), settings.rotation)
         resumed = recover(settings, log)
-        preserved = [*tap.descriptors, pid_file.fileno(), lock.fileno()]
+        preserved = [*tap.descriptors, held.fileno(), pid_file.fileno(), lock.fileno()]
         starter = Starter() if settings.foreground else detach(preserved)
         try:
-            pid_file.write_pid()
-            lock.write_pid()
             signals = Signals(SIGNALS)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # Whoever started us may have blocked them.
             control = Control(paths.socket(interface))
             cleanup.callback(control.close)
+            pid_file.write()
+            for taken in (held, lock):
+                taken.write_pid()  # Who finds it from now on can be told how to reach us.
             epoch = Epoch.begin(opened)
             if resumed is not None:
                 table, header = resumed

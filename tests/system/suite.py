@@ -111,7 +111,7 @@ class Daemon:
         """Detached, as a person starts it; it runs when this returns."""
         result = self.attempt(*words)
         assert result.returncode == 0, result.stderr
-        assert self.pid > 0
+        assert self._last_pid() > 0
 
     def attempt(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
         return run("trafd", "--root", self.root, "-i", self.interface, *words, namespace=self.namespace)

@@ -113,6 +113,24 @@ def test_second_daemon_on_an_interface_or_extension(
     daemon.do("trafdump")
 
 
+def test_a_daemon_whose_files_were_removed_is_still_found(daemon: Daemon) -> None:
+    """Old manuals have people remove the pid file."""
+    daemon.start()
+    pid = daemon.pid
+    for path in (daemon.pid_file, daemon.socket):
+        path.unlink()
+        refused(daemon.attempt("-f", "other"), 1, daemon.interface, f"pid {pid}")
+    refused(daemon.tool("trafstop"), 1, f"kill {pid}")
+    refused(daemon.tool("trafstart"), 1, f"kill {pid}")
+    refused(daemon.tool("trafsave", "All"), 1, f"kill {pid}")
+    daemon.pid_file.write_text("somebody else's\n")
+    daemon.stop()
+    assert daemon.dump.exists()
+    assert daemon.pid_file.exists()
+    daemon.start()
+    daemon.do("trafstop")
+
+
 def test_a_stale_pid_file_is_no_obstacle(daemon: Daemon) -> None:
     """The pid of a living process that is no trafd, and words: what counts is the lock."""
     daemon.pid_file.parent.mkdir(parents=True)
