@@ -25,7 +25,10 @@ Sums = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Five minutes of an interface: how much of them was watched, and what its counters rose by meanwhile."""
+    """Five minutes of an interface: how much of them was watched, and what its counters rose by meanwhile.
+
+    Each number has 64 bits and wraps around, as the sums of records do.
+    """
 
     begin_ns: int  #: UTC nanoseconds, a multiple of STEP_NS
     covered_ms: int  #: of 300,000; more where the clock was set back meanwhile
@@ -72,7 +75,7 @@ class Series:
     def _into(self, step: int, numbers: list[int]) -> None:
         if any(numbers):
             point = self._points.setdefault(step, [0] * len(numbers))
-            point[:] = [a + b for a, b in zip(point, numbers, strict=True)]
+            point[:] = [(a + b) % _WORD for a, b in zip(point, numbers, strict=True)]
 
     def _forget(self) -> None:
         if len(self._points) > MAX_POINTS:
@@ -86,7 +89,7 @@ class Series:
         if not self._points:
             return b""
         steps = sorted(self._points)
-        columns = [[now - before for now, before in zip(steps, [0, *steps], strict=False)]]
+        columns = [[(now - before) % _WORD for now, before in zip(steps, [0, *steps], strict=False)]]
         columns += [[self._points[step][place] for step in steps] for place in range(_COLUMNS - 1)]
         planes = b"".join(_planes(column) for column in columns)
         return SERIES.pack(_STEP_S, len(steps)) + zlib.compress(planes, 9)
@@ -128,7 +131,7 @@ def joined(*values: bytes) -> bytes:
 
 def _planes(numbers: list[int]) -> bytes:
     """The lowest bytes of all numbers, then the second lowest, and so on: what is alike lies together."""
-    data = struct.pack(f"<{len(numbers)}Q", *(number % _WORD for number in numbers))
+    data = struct.pack(f"<{len(numbers)}Q", *numbers)
     return b"".join(data[place::_PLANES] for place in range(_PLANES))
 
 
