@@ -126,8 +126,8 @@ def _chain(seen: list[_Seen]) -> None:
     """Each block names the one before it, by an id that nobody can make fit another content."""
     where: dict[bytes, set[str]] = {}
     for one in seen:
-        for id_ in (one.mark.id, *one.mark.replaces):
-            where.setdefault(id_, set()).add(one.file.name)
+        where.setdefault(one.mark.id, set()).add(one.file.name)
+    replaced = {old for one in seen for old in one.mark.replaces}
     known: dict[bytes, _Seen] = {}
     last_of: dict[tuple[bytes, str, str], _Seen] = {}
     file: Verified | None = None
@@ -136,11 +136,12 @@ def _chain(seen: list[_Seen]) -> None:
             file, known, last_of = one.file, {}, {}
         before, last = known.get(one.previous), last_of.get(one.whose)
         if before is not None:
-            _sequence(one, before)
+            if before.mark.id == one.previous:  # what stands for others has the number of one of them
+                _sequence(one, before)
         elif not one.previous:
             if known:
                 one.note("another log begins here: it has no block before it")
-        elif not where.get(one.previous, set()) - {one.file.name}:
+        elif one.previous not in replaced and not where.get(one.previous, set()) - {one.file.name}:
             _missing(one, last)
         for id_ in (one.mark.id, *one.mark.replaces):
             known[id_] = one

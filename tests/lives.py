@@ -128,12 +128,13 @@ def figures(blocks: Iterable[Block]) -> dict[str, int]:
 
 
 def chained(path: Path) -> bool:
-    """Whether every block but the first of a chain goes on from an earlier one of the file, or what that replaces."""
-    known: set[bytes] = set()
-    for place, block in enumerate(intact(path)):
+    """Whether every block but the first of a chain goes on from an earlier one of the file, or one that is replaced."""
+    blocks = intact(path)
+    known = {old for block in blocks for old in block.header.replaces}
+    for place, block in enumerate(blocks):
         if place and block.previous and block.previous not in known:
             return False
-        known |= {block.id, *block.header.replaces}
+        known.add(block.id)
     return True
 
 
