@@ -20,7 +20,6 @@ from bpft.record import Header
 
 WARN_EVERY_S = 60.0  #: of the cap, at most
 RETRY_FOR_S = 60.0  #: how long the last dump is tried again before its bytes are given up (E5)
-_DISK_ERRORS = (BpftError, OSError, MemoryError)
 
 
 class Source(Protocol):
@@ -115,10 +114,10 @@ class Keeper:
     def dump(self) -> Outcome:
         """E2: the table into the dump file; it goes on."""
         with self.frozen(settle=True) as table:
-            at = self.cut()
             try:
+                at = self.cut()
                 self._write_dump(self.dump_path, self.epoch.header(self._tap.header("dump"), at, table), table)
-            except _DISK_ERRORS as why:
+            except Exception as why:  # Whatever it was, the daemon has traffic to keep.
                 return _failed("dump", why)
             return self._done("dumped", table, self.dump_path)
 
@@ -129,7 +128,7 @@ class Keeper:
             at = self.cut()
             header = self.epoch.header(self._tap.header("save"), at, table)
             appended = self._log.append(header, table, self._settings.min_all)
-        except _DISK_ERRORS as why:
+        except Exception as why:
             self._rejoin(table)
             return _failed("save", why)
         except BaseException:
@@ -224,8 +223,8 @@ class Keeper:
             return self.seen(table)[0]
 
 
-def _failed(verb: str, why: BaseException) -> Outcome:
-    text = str(why) or type(why).__name__
+def _failed(verb: str, why: Exception) -> Outcome:
+    text = str(why) if isinstance(why, (BpftError, OSError)) else repr(why)
     return Outcome(False, f"cannot {verb}: {text}; nothing is lost, the table goes on")
 
 
