@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,10 +59,12 @@ class LogWriter:
                     raise CannotWrite(str(self.path), f"no file can be made in {self.path.parent}")
                 return
             os.close(os.open(self.path, FLAGS))
-            empty = self.path.stat().st_size == 0
+            found = self.path.stat()
         except OSError as error:
             raise CannotWrite(str(self.path), error.strerror) from None
-        if not empty and not is_log(self.path):
+        if not stat.S_ISREG(found.st_mode):
+            raise CannotWrite(str(self.path), "is no regular file; move it away first")
+        if found.st_size and not is_log(self.path):
             raise CannotWrite(str(self.path), _FOREIGN)
 
     def append(self, header: Header, table: core.Table, min_all: int = 0) -> AppendResult:
