@@ -146,6 +146,14 @@ def test_filter_files(started: list[Settings], tmp_path: Path) -> None:
         ["-c", "-1"],
         ["-c", "1e3"],
         ["-c", ""],
+        ["-c", "+5"],
+        ["-c", "9223372036854775808"],
+        ["-m", "1_0"],
+        ["-m", " 5"],
+        ["-m", "\u0665"],
+        ["-m", "99999999999999999999"],
+        ["-m", "9" * 5000],
+        ["--max-flows", "9223372036854775808"],
         ["-m", "x"],
         ["-m", "-1"],
         ["--max-flows", "-1"],
@@ -178,6 +186,34 @@ def test_illegal_command_lines(started: list[Settings], capsys: pytest.CaptureFi
     assert trafd.main(words) == 127
     assert capsys.readouterr().err.count("\n") == 1
     assert not started
+
+
+@pytest.mark.parametrize("where", [["-i", "eth7"], ["-d", "-i", "lo"], ["--read", str(SAMPLE), "-f", "x"]])
+def test_an_expression_that_is_no_text(
+    started: list[Settings], tmp_path: Path, capsys: pytest.CaptureFixture[str], where: list[str]
+) -> None:
+    """As a shell hands over bytes that are not UTF-8; and a NUL in a file."""
+    (tmp_path / "filter").write_bytes(b"udp\0")
+    for words in (["udp", "\udcff"], ["-F", str(tmp_path / "filter")]):
+        options = words if words[0] == "-F" else ["--", *words]
+        assert trafd.main(["--root", str(tmp_path), *where, *options]) == 1
+        assert capsys.readouterr().err.count("\n") == 1
+    assert not started
+
+
+def test_a_filter_file_that_begins_with_a_byte_order_mark(started: list[Settings], tmp_path: Path) -> None:
+    (tmp_path / "filter").write_text("\ufeffudp\n")
+    assert trafd.main(["-i", "eth7", "-F", str(tmp_path / "filter")]) == 0
+    assert started[0].filter == "udp"
+
+
+@pytest.mark.parametrize("words", [["-V"], ["--help"], ["-d", "--read", str(SAMPLE)]])
+def test_standard_output_is_full(words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        line = [sys.executable, "-m", "bpft.cli.trafd", *words]
+        result = subprocess.run(line, cwd=PROJECT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 1
+    assert result.stderr == "trafd: standard output: No space left on device\n"
 
 
 def test_files_that_cannot_be_read(started: list[Settings], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -317,6 +353,26 @@ def test_standard_input(tmp_path: Path) -> None:
     assert blocks(tmp_path)[0].header.source_name == "standard input"
 
 
+def test_standard_input_that_is_closed(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "bpft.cli.trafd", "--root", str(tmp_path), "--read", "-", "-f", "x"]
+    result = subprocess.run(["sh", "-c", '"$@" <&-', "sh", *words], cwd=PROJECT, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (1, "trafd: standard input: is closed\n")
+
+
+def test_a_directory_is_no_capture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert read(tmp_path, str(tmp_path), "-f", "x") == 1
+    assert capsys.readouterr().err == f"trafd: {tmp_path}: is a directory, not a capture\n"
+
+
+def test_a_log_that_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "var/lib/bpft").mkdir(parents=True)
+    os.mkfifo(tmp_path / "var/lib/bpft/trafd.x")
+    assert read(tmp_path, str(SAMPLE), "-f", "x") == 1
+    error = capsys.readouterr().err
+    assert "no regular file" in error
+    assert error.count("\n") == 1
+
+
 def test_an_empty_capture_is_an_empty_block(tmp_path: Path) -> None:
     (tmp_path / "empty.pcap").write_bytes(SAMPLE.read_bytes()[:24])
     assert read(tmp_path, str(tmp_path / "empty.pcap"), "-f", "x") == 0
@@ -331,6 +387,7 @@ def test_a_broken_capture_counts_up_to_there(tmp_path: Path, capsys: pytest.Capt
     assert read(tmp_path, str(tmp_path / "cut.pcap"), "-f", "x") == 1
     error = capsys.readouterr().err
     assert "cut.pcap" in error
+    assert f"frames, into {tmp_path}" in error
     assert error.count("\n") == 1
     assert blocks(tmp_path)[0].header.counters.seen > 0
 

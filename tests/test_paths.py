@@ -42,6 +42,7 @@ def test_hostile_names(name: str) -> None:
         check_name("EXT", name)
     assert why.value.exit_code == 127
     assert str(why.value).isprintable()
+    assert "begin with none of - and ." in str(why.value)
 
 
 @given(st.text(_ALLOWED, min_size=1, max_size=64).filter(lambda name: name[0] not in ".-"))

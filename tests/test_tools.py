@@ -121,3 +121,51 @@ def test_starting_what_is_not_there(
     error = capsys.readouterr().err
     assert error.startswith("nonesuch0: ")
     assert error.count("\n") == 1
+
+
+def test_a_trafd_that_cannot_be_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "python").write_text("")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert call(monkeypatch, tmp_path, "trafstart", "eth7") == 1
+    assert capsys.readouterr().err == f"eth7: cannot run {tmp_path}/python: Permission denied\n"
+
+
+def test_what_a_started_trafd_says_is_told_with_one_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Line by line."""
+    said = "trafd: eth7: goes on with 3 records\ntrafd: warning: /x: not resumed\n"
+    (tmp_path / "python").write_text(f"#!/bin/sh\nprintf '%s' '{said}' >&2\n")
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert call(monkeypatch, tmp_path, "trafstart", "eth7") == 0
+    assert capsys.readouterr().err == "eth7: goes on with 3 records\neth7: warning: /x: not resumed\n"
+
+
+@pytest.mark.parametrize(("name", "words"), [("trafdump", ["--help"]), ("trafstart", ["-V"])])
+def test_standard_output_is_full(name: str, words: list[str]) -> None:
+    code = f"import sys; from bpft.cli.tools import {name}; sys.exit({name}())"
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-c", code, *words], cwd=PROJECT, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert result.returncode == 1
+    assert result.stderr == f"{name}: standard output: No space left on device\n"
+
+
+def test_each_is_asked_though_nobody_can_be_told(tmp_path: Path) -> None:
+    code = """import sys
+from bpft.cli import tools
+def tell(where, interface, command):
+    print(interface, file=sys.stderr)
+    return True, "done"
+tools.tell = tell
+sys.exit(tools.trafsave())"""
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-c", code, "eth7", "eth8"], cwd=PROJECT, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert result.returncode == 1
+    assert [line.split(":")[0] for line in result.stderr.splitlines()] == ["eth7", "eth7", "eth8"]

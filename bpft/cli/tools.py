@@ -59,23 +59,39 @@ def _command(program: str, act: "Callable[[str, str], str]") -> int:
     except BpftError as why:
         sys.stderr.write(f"{program}: {why}\n")
         return why.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
+    except OSError as why:
+        return 0 if _discarded(program, why) else 1
     if not interfaces:
         sys.stderr.write(f"{program}: no trafd is running\n")
     return 1 if failed else 0
 
 
 def _done(act: "Callable[[str, str], str]", root: str, interface: str) -> bool:
-    """Do it, and say what happened."""
+    """Do it, and say what happened; where nobody can be told, the next one is done all the same."""
     try:
-        print(f"{interface}: {act(root, interface)}", flush=True)
+        text = act(root, interface)
     except BpftError as why:
-        text = str(why)
-        sys.stderr.write(f"{text}\n" if text.startswith(f"{interface}: ") else f"{interface}: {text}\n")
+        sys.stderr.write(f"{interface}: {_plain(str(why), interface)}\n")
         return False
+    try:
+        print(f"{interface}: {text}", flush=True)
+    except OSError as why:
+        return _discarded(interface, why)
     return True
+
+
+def _discarded(who: str, why: OSError) -> bool:
+    """Standard output cannot be written to, and is left alone from now on; True where its reader only went away."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if isinstance(why, BrokenPipeError):
+        return True
+    sys.stderr.write(f"{who}: standard output: {why.strerror}\n")
+    return False
+
+
+def _plain(text: str, interface: str) -> str:
+    """A message without the names that begin it."""
+    return text.removeprefix("trafd: ").removeprefix(f"{interface}: ")
 
 
 class Refused(BpftError):
@@ -115,11 +131,14 @@ def _start(root: str, interface: str) -> str:
     if running := _running(root, interface):
         return running
     command = [*_trafd(), "--root", root, "-r", "-i", interface]
-    started = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
-    complaint = started.stderr.strip().removeprefix("trafd: ")
+    try:
+        started = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    except OSError as why:
+        raise Refused(f"cannot run {command[0]}: {why.strerror}") from None
+    said = [_plain(line, interface) for line in started.stderr.splitlines()]
+    complaint = "; ".join(said)
     if started.returncode == 0:
-        if complaint:
-            sys.stderr.write(f"{interface}: {complaint}\n")
+        sys.stderr.writelines(f"{interface}: {line}\n" for line in said)
         return _running(root, interface, "started") or "started"
     deadline = time.monotonic() + _START_WITHIN_S
     while "already counted" in complaint and time.monotonic() < deadline:

@@ -10,17 +10,17 @@ from typing import Any
 import click
 
 from bpft import __version__, messages
+from bpft.cli.number import Number
 from bpft.daemon import offline, start
 from bpft.daemon.loop import Screen
 from bpft.daemon.settings import Settings, default_max_flows, flows_in
-from bpft.errors import BpftError, CannotRead, NoInterface, UsageError
+from bpft.errors import BadExpression, BpftError, CannotRead, NoInterface, UsageError
 from bpft.meter import interfaces
 from bpft.meter.capture import program_text
 from bpft.meter.keymode import WHOLE, KeyMode
 from bpft.paths import check_name, environment_root, paths
 from bpft.rotation import rotation, size_of
 
-_SIZE = click.IntRange(min=0)
 _ENGINES = click.Choice(["auto", "pcap", "ring", "reference"])
 _PORTS = click.Choice(["all", "service", "none"])
 _LEAST_MEMORY = 1_000_000
@@ -58,18 +58,18 @@ _HELP = {
     epilog="Signals: HUP dumps, INT saves and begins anew, USR1 reports, TERM and QUIT dump and stop.",
 )
 @click.argument("words", metavar="[EXPR]...", nargs=-1)
-@click.option("-c", "--count", type=click.IntRange(min=1), metavar="N", help=_HELP["count"])
+@click.option("-c", "--count", type=Number(1), metavar="N", help=_HELP["count"])
 @click.option("-i", "--interface", metavar="IFACE", help=_HELP["interface"])
 @click.option("-f", "--ext", metavar="EXT", help=_HELP["ext"])
 @click.option("-d", "--print-filter", is_flag=True, help=_HELP["print_filter"])
 @click.option("-F", "--filter-file", metavar="FILE", help=_HELP["filter_file"])
-@click.option("-m", "--min-size", type=_SIZE, metavar="N", default=1024, show_default=True, help=_HELP["min_size"])
+@click.option("-m", "--min-size", type=Number(), metavar="N", default=1024, show_default=True, help=_HELP["min_size"])
 @click.option("-O", "--no-optimize", is_flag=True, help=_HELP["no_optimize"])
 @click.option("-p", "--no-promiscuous", is_flag=True, help=_HELP["no_promiscuous"])
 @click.option("-r", "--resume", is_flag=True, help=_HELP["resume"])
 @click.option("-X", "--addresses-only", is_flag=True, help=_HELP["addresses_only"])
 @click.option("--read", metavar="FILE", help=_HELP["read"])
-@click.option("--max-flows", type=_SIZE, metavar="N", help=_HELP["max_flows"])
+@click.option("--max-flows", type=Number(), metavar="N", help=_HELP["max_flows"])
 @click.option("--max-memory", metavar="SIZE", help=_HELP["max_memory"])
 @click.option("--ports", type=_PORTS, default="all", show_default=True, help=_HELP["ports"])
 @click.option("--vlan", is_flag=True, help=_HELP["vlan"])
@@ -119,6 +119,11 @@ def _settings(
         interface = os.environ.get("IFF_LISTEN") or interfaces.default()
         if not interface:
             raise NoInterface
+    expression = " ".join(words) if options["filter_file"] is None else _expression(options["filter_file"])
+    try:
+        expression.encode()
+    except ValueError:  # A command line may hold any bytes.
+        raise BadExpression("it is not text in UTF-8") from None
     if interface is not None:
         check_name("interface", interface)
     if ext is not None:
@@ -127,7 +132,7 @@ def _settings(
         interface=interface or "",
         ext=ext or interface or "",
         paths=paths(str(Path(options["root"] or environment_root() or "/").absolute())),
-        filter=" ".join(words) if options["filter_file"] is None else _expression(options["filter_file"]),
+        filter=expression,
         optimize=not options["no_optimize"],
         promiscuous=not options["no_promiscuous"],
         min_all=options["min_size"],
@@ -169,11 +174,13 @@ def _max_flows(flows: int | None, memory: str | None, offline: bool) -> int:
 def _expression(file: str) -> str:
     """The expression in file; "#" begins a comment, as for tcpdump -F."""
     try:
-        text = Path(file).read_text("utf-8")
+        text = Path(file).read_text("utf-8-sig")
     except OSError as why:
         raise CannotRead(file, why.strerror) from None
     except ValueError:
-        raise CannotRead(file, "is not text") from None
+        text = "\0"
+    if "\0" in text:
+        raise CannotRead(file, "is not text")
     return " ".join(line.partition("#")[0].strip() for line in text.splitlines()).strip()
 
 
@@ -194,9 +201,12 @@ def main(arguments: list[str] | None = None) -> int:
     except BpftError as why:
         messages.error(str(why))
         return why.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as why:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Else Python complains of it once more.
+        if isinstance(why, BrokenPipeError):
+            return 0
+        messages.error(f"{why.filename or 'standard output'}: {why.strerror}")
+        return 1
     except KeyboardInterrupt:
         messages.error("interrupted; nothing was saved")
         return 1

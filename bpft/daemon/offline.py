@@ -43,7 +43,7 @@ def read(settings: Settings, capture: str) -> None:
         lock.release()
     if result.error:
         counted = messages.count(result.frames, "frame")
-        raise NotACapture(capture, f"{result.error}; the {counted} before that are in {path}")
+        raise NotACapture(capture, f"{result.error}; counted up to there, {counted}, into {path}")
     _packets, all_bytes, _data = table.totals()
     what = f"{messages.count(len(table), 'record')}, {messages.size(all_bytes)} accounted"
     messages.notice(f"{capture}: saved {what}, to {path}")

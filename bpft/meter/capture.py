@@ -1,6 +1,7 @@
 """Opens a source: a capture file to the end, or a live interface with the settings that lose nothing."""
 
 import os
+import stat
 import sys
 from typing import Literal, Protocol
 
@@ -128,12 +129,21 @@ def meter_file(
 
 
 def _open(path: str) -> int:
-    if path == "-":
-        return sys.stdin.fileno()
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC) if path != "-" else _standard_input()
     except OSError as why:
         raise CannotRead(path, why.strerror) from None
+    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        if path != "-":
+            os.close(descriptor)
+        raise CannotRead(path, "is a directory, not a capture")
+    return descriptor
+
+
+def _standard_input() -> int:
+    if sys.stdin is None:
+        raise CannotRead("standard input", "is closed")
+    return sys.stdin.fileno()
 
 
 def _meter_reference(
