@@ -159,6 +159,33 @@ def test_a_fallback_is_told_once(
     tap.stop()
 
 
+@pytest.mark.parametrize(
+    ("engine", "exact", "mtu", "counting"),
+    [
+        ("ring", True, None, "wire-exact"),
+        ("pcap", False, 1500, "wire-estimated"),
+        ("pcap", False, None, "as-captured"),
+        ("reference", False, 1500, "as-captured"),
+    ],
+)
+def test_how_merged_frames_are_counted(
+    tmp_path: Path,
+    opened: list[FakeCapture],
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
+    exact: bool,
+    mtu: int | None,
+    counting: str,
+) -> None:
+    """C2: the engine says whether it is exact; an estimate needs an MTU, which "any" has not."""
+    monkeypatch.setattr(FakeCapture, "engine", engine)
+    monkeypatch.setattr(FakeCapture, "exact", exact)
+    monkeypatch.setattr(tap_module.host, "interface_info", lambda name: InterfaceInfo(name, mtu=mtu))
+    assert Tap(settings(tmp_path)).header("save").counting == counting
+    monkeypatch.setattr(tap_module.host, "interface_info", lambda name: None)
+    assert Tap(settings(tmp_path)).counting == (counting if exact else "as-captured")
+
+
 def test_why_it_does_not_come_back(tmp_path: Path, opened: list[FakeCapture], monkeypatch: pytest.MonkeyPatch) -> None:
     tap = Tap(settings(tmp_path))
     tap.start()

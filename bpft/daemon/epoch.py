@@ -14,7 +14,7 @@ Kernel = tuple[int, int, int]  # received, dropped by the kernel, dropped by the
 #: Two clocks that drift apart by more than this between a dump and its resumption tell of a reboot or a step.
 _SAME_BOOT_NS = 5_000_000_000
 #: The least exact first (C2): a table is counted as the least exact of its parts.
-_COUNTING: tuple[CountingMode, ...] = ("as-captured", "wire-estimated", "wire-exact")
+COUNTING: tuple[CountingMode, ...] = ("as-captured", "wire-estimated", "wire-exact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Epoch:
     kernel: Kernel = (0, 0, 0)  #: counted in this epoch
     delta: InterfaceDelta | None = None  #: counted in this epoch; None: never seen
     series: Series = field(default_factory=Series)  #: the same, every five minutes
-    counting: CountingMode = _COUNTING[-1]  #: of what it was resumed with
+    counting: CountingMode = COUNTING[-1]  #: of what it was resumed with
     _kernel_base: Kernel = (0, 0, 0)
     _link: LinkCounters | None = None  # at the last cut; None: not watched since
     _boot_ns: int = 0  # of the last cut
@@ -141,7 +141,7 @@ class Epoch:
             gaps.append((self._blind_since, at.utc_ns))
         return replace(
             template,
-            counting=min(self.counting, template.counting, key=_COUNTING.index),
+            counting=min(self.counting, template.counting, key=COUNTING.index),
             epoch=self.id,
             begin_ns=begin_ns,
             end_ns=at.utc_ns,

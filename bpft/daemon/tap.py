@@ -7,7 +7,7 @@ import threading
 from bpft import host, messages
 from bpft.core import LiveError, Table
 from bpft.daemon.describe import common
-from bpft.daemon.epoch import Kernel
+from bpft.daemon.epoch import COUNTING, Kernel
 from bpft.daemon.settings import Settings
 from bpft.errors import BpftError
 from bpft.meter.capture import SNAPLEN, Live, open_live
@@ -36,9 +36,9 @@ class Tap:
         self.info = host.interface_info(settings.interface)
         self.link_types: list[int] = []
         self.engine = ""  #: the one that was taken last
-        self._exact = True  # merged frames were counted as on the wire by every capture so far
+        self.counting: CountingMode = COUNTING[-1]  #: how merged frames are counted (C2): the least exact way so far
         self._fallback = ""  # what was told of it
-        self._counting = False  # the capture has the table
+        self._started = False  # the capture has the table
         self._open()
 
     def _open(self) -> None:
@@ -52,7 +52,8 @@ class Tap:
             key=settings.key,
             engine=settings.engine,
         )
-        self.engine, self._exact = self._capture.engine, self._exact and self._capture.exact
+        self.engine = self._capture.engine
+        self.counting = min(self.counting, self._way(self._capture), key=COUNTING.index)
         fallback = self._capture.fallback
         if fallback and fallback != self._fallback:
             messages.notice(f"{settings.interface}: counting through libpcap: {fallback}")
@@ -60,6 +61,13 @@ class Tap:
         link_type = self._capture.link_type
         if link_type >= 0 and link_type not in self.link_types:
             self.link_types.append(link_type)
+
+    def _way(self, capture: Live) -> CountingMode:
+        """How a capture counts merged frames: without an MTU nothing tells which they are."""
+        if capture.exact:
+            return "wire-exact"
+        has_mtu = self.info is not None and self.info.mtu
+        return "wire-estimated" if has_mtu and capture.engine != "reference" else "as-captured"
 
     @property
     def descriptors(self) -> list[int]:
@@ -72,20 +80,13 @@ class Tap:
     def capturing(self) -> bool:
         return self._capture is not None
 
-    @property
-    def counting(self) -> CountingMode:
-        """How merged frames are counted (C2): the least exact way since the start."""
-        if self.engine == "reference":
-            return "as-captured"
-        return "wire-exact" if self._exact else "wire-estimated"
-
     def start(self, count: int = 0) -> int:
         """Count, in a thread of its own; the descriptor returned is readable whenever that thread has ended."""
         if self._ended is None:
             self._ended = os.pipe()
         assert self._capture is not None
         self._capture.swap(self._table)  # Before the thread runs: from now on a swap can come at any time.
-        self._counting = True
+        self._started = True
         self._thread = threading.Thread(target=self._run, args=(self._capture, count), name="capture")
         self._thread.start()
         return self._ended[0]
@@ -113,7 +114,7 @@ class Tap:
 
     def swap(self, table: Table, merge: bool = False, settle: bool = False) -> Table:
         """core.Capture.swap(), with or without a capture."""
-        if self._capture is not None and self._counting:
+        if self._capture is not None and self._started:
             return self._capture.swap(table, merge, settle)
         if merge:
             table.merge(self._table)
@@ -134,9 +135,9 @@ class Tap:
             return
         self._past, self._now = self.kernel(), (0, 0, 0)
         capture, self._capture = self._capture, None
-        if self._counting:
+        if self._started:
             self._table = capture.swap(Table())
-            self._counting = False
+            self._started = False
         capture.close()
 
     def stop(self) -> None:
