@@ -1,24 +1,22 @@
 """A number on a command line: plain decimal digits, and no more than the core can hold."""
 
-from typing import Any
+from collections.abc import Callable
 
 import click
 
-MOST = (1 << 63) - 1
+_MOST = (1 << 63) - 1
 
 
-class Number(click.ParamType):
-    """A whole number from least on; neither signs nor blanks nor "_" nor other scripts' digits."""
+def number(least: int = 0) -> Callable[[click.Context, click.Parameter, str | None], int | None]:
+    """A callback that reads an option as a whole number: no sign, no blank, no "_", no other script's digits."""
 
-    name = "number"
+    def read(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+        if text is None:
+            return None
+        # Thousands of digits would be too many for int().
+        value = int(text) if text.isascii() and text.isdigit() and len(text) < 40 else -1
+        if not least <= value <= _MOST:
+            raise click.BadParameter(f"{text!r} is no whole number from {least} to {_MOST}.")
+        return value
 
-    def __init__(self, least: int = 0) -> None:
-        self._least = least
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        text = str(value)
-        if text.isascii() and text.isdigit():
-            number = int(text) if len(text) < 40 else MOST + 1
-            if self._least <= number <= MOST:
-                return number
-        self.fail(f"{text!r} is no whole number from {self._least} to {MOST}.", param, ctx)
+    return read

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bpft import __version__, messages
-from bpft.cli.number import Number
+from bpft.cli.number import number
 from bpft.daemon import offline, start
 from bpft.daemon.loop import Screen
 from bpft.daemon.settings import Settings, default_max_flows, flows_in
@@ -58,18 +58,20 @@ _HELP = {
     epilog="Signals: HUP dumps, INT saves and begins anew, USR1 reports, TERM and QUIT dump and stop.",
 )
 @click.argument("words", metavar="[EXPR]...", nargs=-1)
-@click.option("-c", "--count", type=Number(1), metavar="N", help=_HELP["count"])
+@click.option("-c", "--count", callback=number(1), metavar="N", help=_HELP["count"])
 @click.option("-i", "--interface", metavar="IFACE", help=_HELP["interface"])
 @click.option("-f", "--ext", metavar="EXT", help=_HELP["ext"])
 @click.option("-d", "--print-filter", is_flag=True, help=_HELP["print_filter"])
 @click.option("-F", "--filter-file", metavar="FILE", help=_HELP["filter_file"])
-@click.option("-m", "--min-size", type=Number(), metavar="N", default=1024, show_default=True, help=_HELP["min_size"])
+@click.option(
+    "-m", "--min-size", callback=number(), metavar="N", default="1024", show_default=True, help=_HELP["min_size"]
+)
 @click.option("-O", "--no-optimize", is_flag=True, help=_HELP["no_optimize"])
 @click.option("-p", "--no-promiscuous", is_flag=True, help=_HELP["no_promiscuous"])
 @click.option("-r", "--resume", is_flag=True, help=_HELP["resume"])
 @click.option("-X", "--addresses-only", is_flag=True, help=_HELP["addresses_only"])
 @click.option("--read", metavar="FILE", help=_HELP["read"])
-@click.option("--max-flows", type=Number(), metavar="N", help=_HELP["max_flows"])
+@click.option("--max-flows", callback=number(), metavar="N", help=_HELP["max_flows"])
 @click.option("--max-memory", metavar="SIZE", help=_HELP["max_memory"])
 @click.option("--ports", type=_PORTS, default="all", show_default=True, help=_HELP["ports"])
 @click.option("--vlan", is_flag=True, help=_HELP["vlan"])
