@@ -259,13 +259,11 @@ def _write_new(path: Path, pieces: Iterator[bytes]) -> None:
 
 
 def read_dump(path: str | os.PathLike[str]) -> Block:
-    """The one block of a dump, verified.  Raises BlockDamaged, NotALog, CannotRead."""
+    """The block of a dump, verified; what follows it is not looked at.  Raises BlockDamaged, NotALog, CannotRead."""
     source = Source(path)
     try:
         block = read_block(source, 0)
     except ValueError as error:
         raise NotALog(source.name, f"it is not a readable dump: {error.args[0]}") from None
     block.verify()
-    if block.length != source.size:
-        raise NotALog(source.name, f"bytes follow the block of the dump, which ends at byte {block.length}")
     return block

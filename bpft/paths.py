@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
+DAMAGED = ".damaged"
 _LONGEST_NAME = 64
 _FIRST = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_:@+")
 _OTHERS = _FIRST | frozenset(".-")
@@ -54,6 +55,10 @@ class Paths:
 
     def dump(self, ext: str) -> "Path":
         return self.dumps / f"trafd.{ext}"
+
+    def damaged(self, ext: str, number: int) -> "Path":
+        """What could not be read of a dump.  No EXT has a "~" in it, so this is the name of nothing else."""
+        return self.dumps / f"trafd.{ext}~{number}{DAMAGED}"
 
     def lock(self, ext: str) -> "Path":
         return self.logs / f".trafd.{ext}.lock"

@@ -1,6 +1,7 @@
 """What a former trafd left (SEMANTICS E6), on real logs and dumps."""
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from bpft.errors import CannotRead, CannotWrite
 from bpft.logfile import LogWriter
 from bpft.paths import paths
 from bpft.record import Counters, Header
+from bpft.report.source import NothingRecorded, Sources
 
 HEADER = Header(
     epoch=bytes(range(16)), begin_ns=1_000, end_ns=2_000, interface="eth0", filter="udp", counters=Counters(2, 2)
@@ -119,7 +121,7 @@ def test_a_dump_later_than_its_block_is_no_stale_one(settings: Settings) -> None
     assert [saved for _, saved in logged(settings)] == [{1: (2, 4000)}, {1: (2, 5000)}]
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "text", "longer"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "text"])
 def test_an_unreadable_dump_is_kept_aside(settings: Settings, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = dump(settings)
     whole = path.read_bytes()
@@ -129,18 +131,61 @@ def test_an_unreadable_dump_is_kept_aside(settings: Settings, damage: str, capsy
         "flipped": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
         "empty": b"",
         "text": b"no dump at all\n",
-        "longer": whole + b"!",
     }[damage]
     path.write_bytes(content)
     assert recover(settings, log(settings)) is None
-    aside = path.with_name("trafd.x.damaged")
+    aside = path.with_name("trafd.x~1.damaged")
     assert aside.read_bytes() == content
     assert not path.exists()
     assert str(aside) in capsys.readouterr().err
     path.write_bytes(content)
     recover(settings, log(settings))
-    assert path.with_name("trafd.x.damaged.2").exists()
+    assert path.with_name("trafd.x~2.damaged").exists()
     assert aside.exists()
+    sources = Sources()
+    with pytest.raises(NothingRecorded):
+        sources.add_recorded(settings.paths)
+    assert not sources.troubles
+
+
+@pytest.mark.parametrize("resume", [True, False])
+@pytest.mark.parametrize("extra", [b"!", b"BPFT", bytes(100_000)])
+def test_bytes_behind_the_block_of_a_dump_cost_nothing(
+    settings: Settings, resume: bool, extra: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = dump(settings)
+    whole = path.read_bytes()
+    path.write_bytes(whole + extra)
+    found = recover(replace(settings, resume=resume), log(settings))
+    aside = path.with_name("trafd.x~1.damaged")
+    assert aside.read_bytes() == extra
+    assert f"warning: {path}" in capsys.readouterr().err
+    if resume:
+        assert found
+        assert sums(found[0]) == {1: (2, 5000)}
+        assert path.read_bytes() == whole
+    else:
+        assert [saved for _, saved in logged(settings)] == [{1: (2, 5000)}]
+        assert not path.exists()
+
+
+def test_bytes_behind_a_block_that_cannot_be_kept(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = dump(settings)
+    longer = path.read_bytes() + b"!"
+    path.write_bytes(longer)
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    found = recover(settings, log(settings))
+    assert found
+    assert sums(found[0]) == {1: (2, 5000)}
+    assert path.read_bytes() == longer
+    assert [it.name for it in settings.paths.dumps.iterdir()] == ["trafd.x"]
+    assert "No space left" in capsys.readouterr().err
 
 
 def test_a_log_that_cannot_be_written_leaves_the_dump(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

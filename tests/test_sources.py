@@ -86,13 +86,14 @@ def test_all_that_is_recorded(tmp_path: Path) -> None:
     save(places.log("eth0"), header(0), 100)
     save(places.log("eth1"), header(0, interface="eth1"), 200)
     dump(places.dump("eth0"), header(1), 400)
-    (places.dumps / "trafd.eth1.damaged").write_text("nothing")
+    places.damaged("eth1", 1).write_text("nothing")
+    save(places.log("eth0.damaged"), header(2), 800)  # an EXT like any other
     (places.logs / "trafd.new").touch()
     places.lock("eth0").touch()
     sources = Sources()
     sources.add_recorded(places)
     found = answer(Question(), sources)
-    assert (found.totals[1], found.troubles) == (700, [])
+    assert (found.totals[1], found.troubles) == (1500, [])
     assert found.coverage.interfaces == ["eth0", "eth1"]
 
 

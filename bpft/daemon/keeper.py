@@ -117,7 +117,7 @@ class Keeper:
             try:
                 at = self.cut()
                 self._write_dump(self.dump_path, self.epoch.header(self._tap.header("dump"), at, table), table)
-            except Exception as why:  # Whatever it was, the daemon has traffic to keep.
+            except Exception as why:  # noqa: BLE001 - whatever it was, the daemon has traffic to keep
                 return _failed("dump", why)
             return self._done("dumped", table, self.dump_path)
 
@@ -128,7 +128,7 @@ class Keeper:
             at = self.cut()
             header = self.epoch.header(self._tap.header("save"), at, table)
             appended = self._log.append(header, table, self._settings.min_all)
-        except Exception as why:
+        except Exception as why:  # noqa: BLE001 - the same
             self._rejoin(table)
             return _failed("save", why)
         except BaseException:

@@ -1,6 +1,8 @@
 """What a former trafd left behind (SEMANTICS E6): resumed, appended as recovered, or known as saved already."""
 
+import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from bpft.block import Block
 from bpft.core import Table
 from bpft.daemon.settings import Settings
 from bpft.errors import BlockDamaged, CannotRead, NotALog
-from bpft.lognames import siblings
+from bpft.lognames import siblings, sync_directory
 from bpft.record import Header
 
 
@@ -25,9 +27,10 @@ def recover(settings: Settings, log: logfile.LogWriter) -> tuple[Table, Header] 
         left = logfile.read_dump(path)
         table = block.load_table(left, settings.main_cap)
     except (BlockDamaged, NotALog) as why:
-        _set_aside(path, str(why))
+        _set_aside(settings, path, str(why))
         return None
     header = left.header
+    _part_from(settings, path, left.length)
     if _saved_until(settings, header.epoch) >= header.end_ns:  # A later dump is a superset of an earlier block (E7).
         _remove(path)
         messages.info(f"{path}: is in the log already, removed")
@@ -92,13 +95,37 @@ def _is_whole(found: Block) -> bool:
     return True
 
 
-def _set_aside(path: Path, why: str) -> None:
-    """An unreadable dump keeps its bytes under a name that is free."""
-    aside = path.with_name(path.name + ".damaged")
-    number = 1
-    while aside.exists():
-        number += 1
-        aside = path.with_name(f"{path.name}.damaged.{number}")
+def _aside(settings: Settings) -> Path:
+    """A name that is free, for what cannot be read."""
+    names = (settings.paths.damaged(settings.ext, number) for number in itertools.count(1))
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def _part_from(settings: Settings, path: Path, length: int) -> None:
+    """Bytes behind the block of a dump, which ends at length, get a file of their own; the block is as good as ever."""
+    aside = _aside(settings)
+    try:
+        with path.open("rb+") as dump:
+            if dump.seek(0, os.SEEK_END) == length:
+                return
+            dump.seek(length)
+            with aside.open("xb") as rest:
+                shutil.copyfileobj(dump, rest)
+                rest.flush()
+                os.fsync(rest.fileno())
+            sync_directory(path.parent)
+            dump.truncate(length)
+            os.fsync(dump.fileno())
+    except OSError as why:
+        aside.unlink(missing_ok=True)
+        messages.warning(f"{path}: bytes follow its block, which is used without them: {why.strerror}")
+    else:
+        messages.warning(f"{path}: bytes follow its block, which is used without them; kept as {aside}")
+
+
+def _set_aside(settings: Settings, path: Path, why: str) -> None:
+    """An unreadable dump keeps its bytes."""
+    aside = _aside(settings)
     try:
         os.rename(path, aside)  # noqa: PTH104 - as os.X, so that a test can make it fail
     except OSError as error:

@@ -15,7 +15,7 @@ from bpft.errors import BpftError, CannotRead, NotACapture
 from bpft.lineage import lineage, mark
 from bpft.logfile import Damage
 from bpft.meter.result import FileResult
-from bpft.paths import Paths
+from bpft.paths import DAMAGED, Paths
 from bpft.record import Counters, Header
 from bpft.report.group import VERSIONS, chunks
 from bpft.report.units import moment
@@ -181,7 +181,12 @@ def _recorded(directory: Path) -> list[Path]:
         return []
     except OSError as error:
         raise CannotRead(error.filename, _reason(error)) from error
-    return [path for path in paths if path.suffix != ".damaged" and path.is_file()]
+    return [path for path in paths if not _is_set_aside(path.name) and path.is_file()]
+
+
+def _is_set_aside(name: str) -> bool:
+    """Whether it is what trafd could not read of a dump (Paths.damaged); a log's EXT may end like that, without "~"."""
+    return name.endswith(DAMAGED) and "~" in name
 
 
 def _capture_header(name: str, table: Table, result: FileResult) -> Header:
