@@ -57,7 +57,9 @@ def describe(table: core.Table, result: FileResult = NO_FILE) -> Metered:
             )
             rows[key] = tuple(map(sum, zip(rows.get(key, (0, 0, 0)), sums, strict=True)))
             flags.setdefault(key, set()).add(flag)
-    return Metered(*astuple(result), rows, flags, table.counters(), records)
+    counters = table.counters()
+    assert counters["seen"] == counters["counted"] + sum(counters["skipped"].values())  # C3
+    return Metered(*astuple(result), rows, flags, counters, records)
 
 
 def c_meter(capture: bytes, **options) -> Metered:

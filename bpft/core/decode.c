@@ -181,18 +181,19 @@ static void cut(uint8_t *address, size_t size, unsigned drop)
 }
 
 /* Of a conversation's two ports the one that names the service is kept, the other becomes 0: ports from 32768 on are
- * ephemeral (RFC 6335 begins them at 49152, Linux at 32768); of two others the lower one is the service's; equal
- * ports are both kept. */
+ * ephemeral (RFC 6335 begins them at 49152, Linux at 32768), port 0 names nothing; of two others the lower one is the
+ * service's; equal ports are both kept. */
 static void keep_service(struct bpft_key_tail *key)
 {
 	enum { EPHEMERAL = 32768 };
 	uint16_t s = bpft_be16(key->sport), d = bpft_be16(key->dport);
+	bool s_names = s && s < EPHEMERAL, d_names = d && d < EPHEMERAL;
 
 	if (s == d)
 		return;
-	if (s >= EPHEMERAL || (d < EPHEMERAL && d < s))
+	if (!s_names || (d_names && d < s))
 		memset(key->sport, 0, 2);
-	if (d >= EPHEMERAL || (s < EPHEMERAL && s < d))
+	if (!d_names || (s_names && s < d))
 		memset(key->dport, 0, 2);
 }
 
