@@ -43,6 +43,7 @@ soak: prepare
 bench: prepare
 	$(BIN)/pip install -qq numpy
 	$(BIN)/python bench/offline.py --results bench/RESULTS.md
+	$(BIN)/python bench/log.py --results bench/RESULTS.md
 	$(BIN)/python bench/live.py --results bench/RESULTS.md
 	$(BIN)/python bench/hostile.py --results bench/RESULTS.md
 
