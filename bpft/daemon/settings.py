@@ -8,8 +8,8 @@ from bpft.meter.keymode import KeyMode
 from bpft.paths import Paths
 from bpft.rotation import Rotation
 
-#: What a flow costs while a full table is saved, of IPv6, the dearer one: its record (64), its slots of the index (13 to
-#: 26), the sorting (32), and a share of the row group in hand.  A growing index, old and new at once, costs less.
+#: What a flow costs while a full table is saved, of IPv6, the dearer one: its record (64), its slots of the index (13
+#: to 26), the sorting (32), and a share of the row group in hand.  A growing index, old and new at once, costs less.
 BYTES_A_FLOW = 136
 #: A live daemon's flows unless the options say otherwise: what fits an eighth of the memory, between these bounds.
 _LEAST_FLOWS, _MOST_FLOWS = 1 << 16, 1 << 22
