@@ -5,8 +5,8 @@ the programs start without them.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing itself would take longer to import than trafdump takes to run
 if TYPE_CHECKING:
     from bpft.api import Block, DamageWarning, Log, open
     from bpft.chunk import Chunk
@@ -28,7 +28,7 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'bpft' has no attribute {name!r}")
     return getattr(import_module(f"bpft.{_HOME[name]}"), name)
