@@ -1,0 +1,207 @@
+/* half.h - inside the table: one half of it, IPv4 or IPv6, and how a key finds its sums.  For table.c, group.c and half.c.
+ *
+ * Everything takes the key's size as a constant, so that the compiler makes one
+ * version for each IP version; the few large steps (growth, fold) are in half.c.
+ */
+#ifndef BPFT_HALF_H
+#define BPFT_HALF_H
+
+#include <string.h>
+
+#include "table.h"
+
+enum {
+	BATCH = 32,               /* keys in flight: enough to hide a cache miss */
+	CHUNK_BITS = 18,          /* records a chunk: 10 MB (IPv4), 16 MB (IPv6), touched as they fill */
+	CHUNK = 1 << CHUNK_BITS,
+};
+
+struct half {
+	uint64_t *index;          /* tag << 32 | record number + 1; 0: empty */
+	unsigned bits;            /* 1 << bits slots; a slot's place is its tag's upper bits */
+	uint32_t count;           /* records */
+	uint32_t other;           /* number of the "other" record + 1; 0: none */
+	uint8_t **chunk;
+	uint32_t chunks;
+};
+
+struct bpft_table {
+	struct half half[2];      /* IPv4, IPv6 */
+	uint64_t max_flows;
+	struct bpft_counters counters;
+};
+
+enum { K4 = sizeof(struct bpft_key4), K6 = sizeof(struct bpft_key6) };
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/* ---- half.c -------------------------------------------------------------------- */
+
+extern uint64_t bpft_hash_key[5]; /* drawn once a process: nobody outside can aim at a slot */
+void bpft_draw_hash_key(void);
+/* Room for one more record and its slot; false: no memory. */
+bool bpft_half_room(struct half *h, size_t key_size);
+void bpft_half_free(struct half *h, size_t key_size);
+/* The sums of "other", made if absent; NULL: no memory. */
+struct bpft_sums *bpft_half_other(struct half *h, size_t key_size);
+/* Fold the smallest quarter of all records into "other", so that the heavy stay named. */
+void bpft_table_fold(struct bpft_table *t);
+
+/* ---- hash ------------------------------------------------------------------------ */
+
+ALWAYS_INLINE uint64_t mix(uint64_t a, uint64_t b)
+{
+	unsigned __int128 m = (unsigned __int128)a * b;
+	return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
+ALWAYS_INLINE uint64_t hash(const void *key, const size_t size)
+{
+	uint64_t w[5];
+
+	memcpy(w, key, size);
+	if (size == sizeof(struct bpft_key4))
+		return mix(mix(w[0] ^ bpft_hash_key[0], w[1] ^ bpft_hash_key[1]), bpft_hash_key[2]);
+	return mix(mix(w[0] ^ bpft_hash_key[0], w[1] ^ bpft_hash_key[1]) ^ mix(w[2] ^ bpft_hash_key[2], w[3] ^ bpft_hash_key[3]),
+	           w[4] ^ bpft_hash_key[4]);
+}
+
+ALWAYS_INLINE bool same(const void *a, const void *b, const size_t size)
+{
+	uint64_t x[5], y[5], d;
+
+	memcpy(x, a, size);
+	memcpy(y, b, size);
+	d = (x[0] ^ y[0]) | (x[1] ^ y[1]);
+	if (size != sizeof(struct bpft_key4))
+		d |= (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4]);
+	return !d;
+}
+
+/* ---- one half --------------------------------------------------------------- */
+
+ALWAYS_INLINE size_t rec_size(const size_t key_size) { return key_size + sizeof(struct bpft_sums); }
+
+ALWAYS_INLINE uint8_t *record(const struct half *h, uint32_t n, const size_t key_size)
+{
+	return h->chunk[n >> CHUNK_BITS] + (n & (CHUNK - 1)) * rec_size(key_size);
+}
+
+ALWAYS_INLINE struct bpft_sums *sums_of(uint8_t *rec, const size_t key_size)
+{
+	return (struct bpft_sums *)(void *)(rec + key_size);
+}
+
+ALWAYS_INLINE uint64_t place(const struct half *h, uint64_t slot) { return slot >> (64 - h->bits); }
+
+ALWAYS_INLINE void add_sums(struct bpft_sums *to, const struct bpft_sums *from)
+{
+	to->packets += from->packets;
+	to->all += from->all;
+	to->data += from->data;
+}
+
+/* Put a slot that is known to be absent. */
+static inline void index_put(struct half *h, uint64_t slot)
+{
+	uint64_t mask = ((uint64_t)1 << h->bits) - 1, at = place(h, slot);
+
+	while (h->index[at])
+		at = (at + 1) & mask;
+	h->index[at] = slot;
+}
+
+/* The record of a key, or NULL. */
+ALWAYS_INLINE uint8_t *find(const struct half *h, const void *key, uint64_t hashed, const size_t key_size)
+{
+	if (!h->index)
+		return NULL;
+	uint64_t mask = ((uint64_t)1 << h->bits) - 1;
+
+	for (uint64_t at = place(h, hashed); h->index[at]; at = (at + 1) & mask)
+		if (h->index[at] >> 32 == hashed >> 32) {
+			uint8_t *rec = record(h, (uint32_t)h->index[at] - 1, key_size);
+			if (same(rec, key, key_size))
+				return rec;
+		}
+	return NULL;
+}
+
+/* Append a record for a key that is absent; room was made. */
+ALWAYS_INLINE uint8_t *insert(struct half *h, const void *key, uint64_t hashed, const size_t key_size)
+{
+	uint8_t *rec = record(h, h->count, key_size);
+
+	memcpy(rec, key, key_size);
+	memset(rec + key_size, 0, sizeof(struct bpft_sums));
+	index_put(h, (hashed & ~(uint64_t)0xFFFFFFFF) | ++h->count);
+	return rec;
+}
+
+/* ---- adding ----------------------------------------------------------------------- */
+
+/* The sums of a key, made if absent; past the cap or without memory those of "other". */
+ALWAYS_INLINE struct bpft_sums *sums_for(struct bpft_table *t, const int v, const void *key, uint64_t hashed,
+                                         const size_t key_size)
+{
+	struct half *h = &t->half[v];
+	uint8_t *rec = find(h, key, hashed, key_size);
+
+	if (rec)
+		return sums_of(rec, key_size);
+	uint64_t cap = bpft_table_cap(t);
+	if (cap && bpft_table_count(t, 0) >= cap) {
+		bpft_table_fold(t);
+		if (bpft_table_count(t, 0) >= cap)
+			return bpft_half_other(h, key_size);
+	}
+	if (!bpft_half_room(h, key_size)) {
+		bpft_table_fold(t);
+		if (!bpft_half_room(h, key_size))
+			return bpft_half_other(h, key_size);
+	}
+	rec = insert(h, key, hashed, key_size);
+	if (rec[key_size - 3] & BPFT_OTHER)
+		h->other = h->count;
+	return sums_of(rec, key_size);
+}
+
+ALWAYS_INLINE void prefetch_slot(const struct half *h, uint64_t hashed)
+{
+	if (h->index)
+		__builtin_prefetch(&h->index[place(h, hashed)]);
+}
+
+/* The number + 1 of the record that is probably the key's, on its way into the cache; 0: none.
+ * Between this and its use the table may grow (numbers stay) and fold (they do not). */
+ALWAYS_INLINE uint32_t prefetch_record(const struct half *h, uint64_t hashed, const size_t key_size)
+{
+	if (!h->index)
+		return 0;
+	uint64_t mask = ((uint64_t)1 << h->bits) - 1;
+
+	for (uint64_t at = place(h, hashed); h->index[at]; at = (at + 1) & mask)
+		if (h->index[at] >> 32 == hashed >> 32) {
+			const uint8_t *rec = record(h, (uint32_t)h->index[at] - 1, key_size);
+			__builtin_prefetch(rec, 1);
+			__builtin_prefetch(rec + rec_size(key_size) - 1, 1);
+			return (uint32_t)h->index[at];
+		}
+	return 0;
+}
+
+/* As sums_for(), first trying the record that was prefetched. */
+ALWAYS_INLINE struct bpft_sums *prefetched_sums(struct bpft_table *t, const int v, const void *key, uint64_t hashed,
+                                                uint32_t number, const size_t key_size)
+{
+	struct half *h = &t->half[v];
+
+	if (number && number <= h->count) {
+		uint8_t *rec = record(h, number - 1, key_size);
+		if (same(rec, key, key_size))
+			return sums_of(rec, key_size);
+	}
+	return sums_for(t, v, key, hashed, key_size);
+}
+
+#endif
