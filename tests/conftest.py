@@ -1,11 +1,15 @@
 """What all tests share."""
 
 import importlib.util
+import os
 from types import ModuleType
 
 import corpus
+import programs
 import pytest
 from hypothesis import settings
+
+os.environ.update(programs.ENVIRONMENT)
 
 # A loaded machine is slow, and no test is about time.
 settings.register_profile("bpft", deadline=None)

@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import programs
 import pytest
 
 from bpft import errors
@@ -109,7 +110,7 @@ def test_the_examples_of_the_readme_are_real(tmp_path: Path) -> None:
         result = subprocess.run(
             [str(BASH), "-c", f"{functions}{command}"],
             cwd=tmp_path,
-            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "TZ": "UTC", "LC_ALL": "C.UTF-8"},
+            env={"PATH": "/usr/bin:/bin", **programs.ENVIRONMENT, "TZ": "UTC", "LC_ALL": "C.UTF-8"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

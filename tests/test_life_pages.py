@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import lives
+import programs
 import pytest
 from lives import grow, intact
 
@@ -32,12 +33,12 @@ def test_the_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name
         grow(tmp_path / path, range(number * 10, number * 10 + 10), host=path)
     shown = examples(name)
     assert len(shown) == commands
-    programs = f'bpft() {{ {sys.executable} -m bpft "$@"; }}; trafsave() {{ :; }}; set -e; '
+    functions = f'bpft() {{ {sys.executable} -m bpft "$@"; }}; trafsave() {{ :; }}; set -e; '
     for command in shown:
         subprocess.run(
-            [str(BASH), "-c", programs + command.replace("/var/lib/bpft", str(logs))],
+            [str(BASH), "-c", functions + command.replace("/var/lib/bpft", str(logs))],
             cwd=tmp_path,
-            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "TZ": "UTC", "LC_ALL": "C.UTF-8"},
+            env={"PATH": "/usr/bin:/bin", **programs.ENVIRONMENT, "TZ": "UTC", "LC_ALL": "C.UTF-8"},
             check=True,
             capture_output=True,
         )

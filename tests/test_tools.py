@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import programs
 import pytest
 
 from bpft.cli import tools
@@ -28,7 +29,7 @@ def test_nothing_heavy_is_imported(name: str, tmp_path: Path) -> None:
     code = f"import sys; sys.argv[1:] = []; from bpft.cli.tools import {name}; {name}(); print(*sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(PROJECT), "BPFT_ROOT": str(tmp_path)},
+        env={**programs.ENVIRONMENT, "BPFT_ROOT": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,
@@ -41,7 +42,7 @@ def cpu_seconds(*words: str) -> float:
 
     def once() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(words, stderr=subprocess.DEVNULL, env={"PYTHONPATH": str(PROJECT)}, check=False)
+        subprocess.run(words, stderr=subprocess.DEVNULL, env={**programs.ENVIRONMENT}, check=False)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

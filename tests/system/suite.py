@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import programs
 from lab import Namespace, Sums
 
 from bpft import logfile
@@ -33,7 +34,7 @@ def environment(**extra: str) -> dict[str, str]:
     """Ours, with this interpreter as python3 and without what would send files or choose interfaces elsewhere."""
     kept = {name: value for name, value in os.environ.items() if name not in ("BPFT_ROOT", "IFF_LISTEN")}
     kept["PATH"] = f"{Path(sys.executable).parent}:{kept['PATH']}"
-    return {**kept, "PYTHONPATH": str(PROJECT), **extra}
+    return {**kept, **programs.ENVIRONMENT, **extra}
 
 
 def run(
