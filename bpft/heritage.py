@@ -159,7 +159,7 @@ class OldFile:
 
 
 def open_old(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Source,
     layout: LayoutName | None = None,
     endian: Endian | None = None,
     salvage: bool = False,
@@ -170,7 +170,7 @@ def open_old(
     salvage: leave out what is not whole at the end, but for the whole entries of a torn block.
     Raises CannotRead, NotOld, Ambiguous, OldDamaged.
     """
-    source = Source(path)
+    source = path if isinstance(path, Source) else Source(path)
     walks = [_walk(source, one, strict=layout is None) for one in _layouts(layout, endian)]
     best = max(walk.reached for walk in walks)
     fitting = [walk for walk in walks if walk.reached == best and walk.heads]

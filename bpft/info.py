@@ -9,7 +9,7 @@ from bpft.blocklayout import FORMAT_VERSION
 from bpft.blockscan import is_log, scan, sniff
 from bpft.core import Table
 from bpft.errors import NotACapture, NotALog
-from bpft.meter.capture import meter_file
+from bpft.meter.capture import FOREIGN, meter_file
 from bpft.source import Source
 
 _DAY_NS = 86_400_000_000_000
@@ -111,7 +111,10 @@ def look(name: str) -> LogInfo | CaptureInfo:
         result = meter_file(name, table)
     except NotACapture as error:
         if not is_log(name):
-            raise NotALog(name, "it is neither a log of trafd nor a capture (pcap, pcapng)") from error
+            reason = str(error.args[1])
+            if reason == FOREIGN:
+                reason = "it is neither a log of trafd nor a capture (pcap, pcapng)"
+            raise NotALog(name, reason) from error
         return _log(name, source)
     counters = table.counters()
     return CaptureInfo(

@@ -7,7 +7,7 @@ import select
 import sys
 from collections.abc import Callable
 from io import UnsupportedOperation
-from typing import TextIO
+from typing import Any, TextIO
 
 IDENT = "trafd"
 
@@ -90,6 +90,15 @@ def one_line(text: str) -> str:
     """text with control characters and undecodable bytes made visible, so that a name cannot forge a line."""
     safe = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in safe)
+
+
+def valid(value: Any) -> Any:
+    """value, a JSON document, with the bytes made visible that are no text: names of files may hold them."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {valid(key): valid(item) for key, item in value.items()}
+    return [valid(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def count(n: int, noun: str) -> str:

@@ -3,13 +3,17 @@
 import csv
 import json
 import os
+import shlex
 import signal
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import blocks
 import frames
+import old_files
+import programs
 import pytest
 
 from bpft.logfile import LogWriter
@@ -18,9 +22,9 @@ from bpft.record import Counters, Header
 
 CAPTURES = Path(__file__).parent / "captures"
 SAMPLE = CAPTURES / "sample.pcap"
-PROJECT = Path(__file__).resolve().parents[1]
+GOLDEN = Path(__file__).parent / "golden/kinds.bpft"
 BPFT = [sys.executable, "-m", "bpft"]
-ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "TZ": "UTC", "LC_ALL": "C.UTF-8"}
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", **programs.ENVIRONMENT, "TZ": "UTC", "LC_ALL": "C.UTF-8"}
 
 
 def run(*words: str | Path, data: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
@@ -208,6 +212,34 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     refused(run("report", "--root", tmp_path), 1, "trafstart")
     refused(run("report", SAMPLE, "--where", "greater 5"), 1, "host")
     refused(run("report", SAMPLE, "--where", "tcp and"), 1, "--where")
+    refused(run("report", SAMPLE, "--where", os.fsdecode(b"\xff")), 1, "no text")
+    refused(run("report", ""), 1, "empty name")
+    refused(run("report", "-r", ""), 1, "empty name")
+    refused(run("report", "./" + 300 * "a"), 1, "too long")
+    refused(run("report", "-", data=b"\x1f\x8b\x08" + bytes(20)), 1, "standard input", "gzip -dc")
+    refused(run("report", "-"), 1, "standard input: is empty")
+    (tmp_path / "is open").symlink_to("absent")
+    refused(run("report", tmp_path / "is open"), 1, "no such file")
+
+
+@pytest.mark.parametrize("pipe", [False, True], ids=["file", "pipe"])
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (struct.pack("<IHHIIII", 0xA1B2C3D4, 2, 5, 0, 0, 65535, 1), "pcap version 2.5"),
+        (struct.pack("<IHHIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 0x00010001), "link type"),
+        (struct.pack("<IHHIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535), "cut short"),
+        (struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 1, -1, 28), "pcapng version"),
+        (b"", "is empty"),
+    ],
+    ids=["version", "reserved bits", "cut", "pcapng version", "empty"],
+)
+def test_a_capture_refused_at_its_header_says_why(tmp_path: Path, data: bytes, reason: str, pipe: bool) -> None:
+    path = tmp_path / "refused.pcap"
+    path.write_bytes(data)
+    refused(run("report", "-", data=data) if pipe else run("report", path), 1, reason)
+    if data:
+        refused(run("info", path), 1, reason)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -289,11 +321,23 @@ def test_a_reader_that_goes_away_ends_it_quietly(many: Path, form: str) -> None:
         assert process.wait(30) == 0
 
 
-def test_an_output_that_cannot_be_written_is_one_line() -> None:
+@pytest.mark.parametrize(
+    "words",
+    [(), ("--version",), ("--help",), ("report", SAMPLE, "-n"), ("info", SAMPLE), ("verify", GOLDEN), ("report", "-h")],
+)
+def test_an_output_that_cannot_be_written_is_one_line(words: tuple[str | Path, ...]) -> None:
     with Path("/dev/full").open("wb") as full:
-        line = [*BPFT, "report", str(SAMPLE), "-n"]
+        line = [*BPFT, *map(str, words)]
         done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, env=ENVIRONMENT, check=False)
     assert (done.returncode, done.stderr.decode()) == (1, "bpft: standard output: No space left on device\n")
+
+
+def test_a_closed_output_or_input_is_one_line() -> None:
+    line = [*BPFT, "report", str(SAMPLE), "-n"]
+    unread = subprocess.run(
+        ["sh", "-c", f"{' '.join([*BPFT, 'report', '-'])} <&-"], stderr=subprocess.PIPE, env=ENVIRONMENT, check=False
+    )
+    assert (unread.returncode, unread.stderr.decode()) == (1, "bpft: standard input: is closed; name a file\n")
     closed = subprocess.run(["sh", "-c", f"{' '.join(line)} >&-"], stderr=subprocess.PIPE, env=ENVIRONMENT, check=False)
     assert (closed.returncode, closed.stderr.decode()) == (1, "bpft: standard output: is closed\n")
 
@@ -309,6 +353,39 @@ def test_ctrl_c_ends_it_quietly_while_it_reads_a_pipe() -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(5) == -signal.SIGINT
         assert process.stderr.read() == b""
+
+
+def test_what_a_pipe_holds_is_told_by_its_content(many: Path, tmp_path: Path) -> None:
+    """Logs, damaged ones, captures longer than what is looked at, and what old BPFTs wrote."""
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(b"lost" + many.read_bytes())
+    old = tmp_path / "old"
+    old.write_bytes(old_files.block("v4", "little", [old_files.Entry(), old_files.Entry(sport=5)]))
+    for path in (many, SAMPLE, damaged, old):
+        words = ("--format", "csv", "--top", "0", "-n")
+        named, piped = run("report", path, *words), run("report", "-", *words, data=path.read_bytes())
+        assert piped.stdout == named.stdout != b""
+        assert piped.returncode == named.returncode
+        assert piped.stderr == named.stderr.replace(bytes(path), b"standard input")
+        with path.open("rb") as file:
+            line = [*BPFT, "report", "-", *words]
+            done = subprocess.run(line, stdin=file, capture_output=True, env=ENVIRONMENT)
+        assert done.stdout == named.stdout
+        fifo = f"{shlex.join(BPFT)} report <(cat {shlex.quote(str(path))}) {' '.join(words)}"
+        done = subprocess.run(["bash", "-c", fifo], capture_output=True, env=ENVIRONMENT)
+        assert done.stdout == named.stdout
+
+
+def test_json_is_valid_whatever_a_file_is_called(tmp_path: Path, many: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    odd.write_bytes(SAMPLE.read_bytes())
+    report = json.loads(run("report", odd, "--json").stdout)
+    assert report["captures"][0].endswith(r"caf\udce9")
+    info = json.loads(run("info", odd, "--json").stdout)
+    assert info["files"][0]["name"].endswith(r"caf\udce9")
+    odd.write_bytes(many.read_bytes())
+    verified = json.loads(run("verify", odd, "--json").stdout)
+    assert verified["files"][0]["file"].endswith(r"caf\udce9")
 
 
 def test_an_odd_name_cannot_forge_a_line(tmp_path: Path) -> None:

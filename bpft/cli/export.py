@@ -1,6 +1,5 @@
 """bpft export: the records themselves, for other tools."""
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -108,13 +107,7 @@ def _write_file(form: Format, chunks: Chunks, path: Path) -> None:
 def _write_out(form: Format, chunks: Chunks) -> None:
     if sys.stdout is None:
         raise CannotWrite("standard output", "is closed")
-    try:
-        _write(form, chunks, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what the interpreter still flushes
-        if not isinstance(error, BrokenPipeError):  # else whoever read it has seen enough
-            raise CannotWrite("standard output", error.strerror) from error
+    _write(form, chunks, sys.stdout.buffer)
 
 
 def _write(form: Format, chunks: Chunks, out: BinaryIO) -> None:

@@ -9,7 +9,7 @@ import click
 
 from bpft.errors import BpftError
 from bpft.info import CaptureInfo, LogInfo, look
-from bpft.messages import count, one_line, size
+from bpft.messages import count, one_line, size, valid
 from bpft.report import units
 
 
@@ -29,8 +29,8 @@ def info(files: tuple[str, ...], as_json: bool) -> int:
             failed = True
             sys.stderr.write(one_line(f"bpft: {error}") + "\n")
     if as_json:
-        print(json.dumps({"files": [_document(one) for one in found]}))
-    else:
+        print(json.dumps(valid({"files": [_document(one) for one in found]})))
+    elif found:
         print("\n\n".join("\n".join(map(one_line, _lines(one))) for one in found))
     return int(failed)
 

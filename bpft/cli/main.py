@@ -1,6 +1,7 @@
 """bpft, the whole suite as one command; called by the name of another program of the suite, it acts as that one."""
 
 import importlib
+import os
 import signal
 import sys
 from pathlib import Path
@@ -74,12 +75,30 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line; a failure is one line on stderr."""
     try:
-        code = bpft.main(arguments, prog_name="bpft", standalone_mode=False)
+        code = _invoke(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "bpft"
         return _fail(f"{command}: {error.format_message()} See: {command} --help", 127)
     except BpftError as error:
         return _fail(f"bpft: {error}", error.exit_code)
+    except OSError as error:  # of a file, commands make it a BpftError: what is left is what they print
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what the interpreter still flushes
+        if isinstance(error, BrokenPipeError):  # whoever read it has seen enough
+            return 0
+        return _fail(f"bpft: {error.filename or 'standard output'}: {error.strerror}", 1)
+    return code
+
+
+def _invoke(arguments: list[str]) -> int:
+    """As click's main() does it, which would take a broken pipe for a failure."""
+    try:
+        with bpft.make_context("bpft", arguments) as context:
+            code = bpft.invoke(context)
+    except click.exceptions.Exit as done:  # --help and --version
+        return done.exit_code
     return code if isinstance(code, int) else 0
 
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -62,8 +61,8 @@ def report(
 ) -> int:
     """Who used the bandwidth, and does it add up?
 
-    Reads logs and dumps of trafd and capture files (pcap, pcapng), told apart by content, and adds them up; - is a
-    capture on standard input.  Without FILE: everything that trafd recorded here.
+    Reads logs and dumps of trafd and capture files (pcap, pcapng), told apart by content, and adds them up; - is
+    standard input.  Without FILE: everything that trafd recorded here.
     """
     form = "json" if as_json else form
     period = read_period(begin, end)
@@ -81,19 +80,13 @@ def report(
             sys.stderr.write(one_line(f"bpft: {trouble}") + "\n")
     if sys.stdout is None:
         raise CannotWrite("standard output", "is closed")
-    try:
-        _print(found, form, numeric, units)
-        sys.stdout.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what the interpreter still flushes
-        if not isinstance(error, BrokenPipeError):  # else whoever read it has seen enough
-            raise CannotWrite("standard output", error.strerror) from error
+    _print(found, form, numeric, units)
     return 1 if found.troubles else 0
 
 
 def named_file(word: str) -> str:
     """A word without an option before it names a file (R1)."""
-    if "/" not in word and word != "-" and not Path(word).exists():
+    if word and "/" not in word and word != "-" and not os.path.lexists(word):
         raise CannotRead(word, "no such file (a time goes after -b or -e, an expression after --where)")
     return word
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from bpft.errors import BpftError, UsageError
-from bpft.messages import count, one_line
+from bpft.messages import count, one_line, valid
 from bpft.repair import Repaired, repair
 from bpft.report import units
 from bpft.verify import Verified, verify
@@ -40,7 +40,7 @@ def verify_files(files: tuple[str, ...], mend: bool, output: str, as_json: bool)
     checked = [file for file in checked if not file.error]
     if as_json:
         ok = not troubles and not any(file.findings for file in checked)
-        print(json.dumps({"ok": ok, "files": [_document(file, copies.get(file.name)) for file in checked]}))
+        print(json.dumps(valid({"ok": ok, "files": [_document(file, copies.get(file.name)) for file in checked]})))
     else:
         for file in checked:
             _print(file, copies.get(file.name))

@@ -20,6 +20,9 @@ TIMEOUT_MS = 20  #: until a block that is not full is handed over
 _WHOLE_FRAMES = 262144  # what a snaplen of 0 means
 _MIN_BUFFER, _MAX_BUFFER = 4 << 20, 64 << 20
 
+#: The reason of NotACapture where nothing says that it was meant to be one.
+FOREIGN = "not a pcap or pcapng capture"
+
 # pcap/pcap.h
 _NO_SUCH_DEVICE, _NO_PERMISSION, _NOT_UP, _NO_PROMISC_PERMISSION = -5, -8, -9, -11
 
@@ -104,18 +107,20 @@ def meter_file(
     count: int = 0,
     key: KeyMode = PLAIN,
     engine: Engine = "auto",
+    descriptor: int | None = None,
 ) -> FileResult:
     """Meter the capture file path ("-": standard input) into table, as captured (C2); but for "reference" all engines
     are one here.
 
+    descriptor: of the capture, where it is open already; it stays the caller's.
     Raises CannotRead, NotACapture, BadExpression; a file that breaks in the middle is counted up to there and says so
     in the result's error.
     """
-    descriptor = _open(path)
+    opened = _open(path) if descriptor is None else descriptor
     try:
         if engine == "reference":
-            return _meter_reference(descriptor, table, filter, optimize, count, key.addresses_only)
-        found = core.read_capture(descriptor, table, filter, optimize=optimize, count=count, **key.options())
+            return _meter_reference(opened, table, filter, optimize, count, key.addresses_only)
+        found = core.read_capture(opened, table, filter, optimize=optimize, count=count, **key.options())
     except core.CaptureError as why:
         raise NotACapture(path, *why.args) from None
     except core.FilterError as why:
@@ -123,8 +128,8 @@ def meter_file(
     except OSError as why:
         raise CannotRead(path, why.strerror) from None
     finally:
-        if descriptor != 0:
-            os.close(descriptor)
+        if descriptor is None and path != "-":
+            os.close(opened)
     return FileResult(*(found[key] for key in ("error", "frames", "linktypes", "format", "snaplen")))  # type: ignore[arg-type]
 
 

@@ -18,13 +18,14 @@ from bpft.meter.result import FileResult
 from bpft.paths import DAMAGED, Paths
 from bpft.record import Counters, Header
 from bpft.report.group import VERSIONS, chunks
+from bpft.report.stream import START, Stream
 from bpft.report.units import moment
+from bpft.source import Source
 
 if TYPE_CHECKING:
     from bpft.core import Version
     from bpft.heritage import OldBlock
 
-_START = 4096  # bytes that tell what a file is
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
@@ -73,16 +74,22 @@ class Sources:
 
     troubles: list[str] = field(default_factory=list)
     _blocks: list[Part] = field(default_factory=list)
-    _captures: list[str] = field(default_factory=list)
+    _captures: list[str | Stream] = field(default_factory=list)
 
     def add(self, name: str) -> None:
         """Look what a file holds, "-" being standard input; raises BpftError where it can be no source at all."""
+        if not name:
+            raise CannotRead("''", "an empty name is no file")
         if name == "-" or not _is_regular(name):
-            self._captures.append(name)
-        elif logfile.sniff(_start(name)):
+            self._add_stream(Stream(name))
+            return
+        start = _start(name)
+        if logfile.sniff(start):
             self._add_blocks(name)
+        elif reason := _no_capture(name):
+            self._add_other(name, start, reason)
         else:
-            self._add_other(name)
+            self._captures.append(name)
 
     def add_recorded(self, paths: Paths) -> None:
         """All that trafd keeps.  Dumps first: what a save takes from a dump meanwhile is then found in the log."""
@@ -115,17 +122,18 @@ class Sources:
     @property
     def names(self) -> list[str]:
         """The files that are read, once for each of their blocks."""
-        return [part.origin for part in self._blocks] + self._captures
+        captures = (one.name if isinstance(one, Stream) else one for one in self._captures)
+        return [*(part.origin for part in self._blocks), *captures]
 
     @property
     def rows(self) -> int:
         """Records in the blocks; how many captures will yield, nobody knows."""
         return sum(part.content.rows for part in self._blocks if not isinstance(part.content, Table))
 
-    def _add_blocks(self, name: str) -> int:
+    def _add_blocks(self, name: str, source: Source | None = None) -> int:
         """Every intact block of a file; returns how many."""
         before = len(self._blocks)
-        for found in logfile.scan(name, check=False):
+        for found in logfile.scan(source or name, check=False):
             if isinstance(found, Damage):
                 self.troubles.append(
                     f"{name}: {found.length} bytes at byte {found.offset} are left out: {found.reason}"
@@ -134,43 +142,53 @@ class Sources:
                 self._blocks.append(Part(name, found.header, found))
         return len(self._blocks) - before
 
-    def _add_other(self, name: str) -> None:
-        """A capture, a log whose start is damaged, or what an old BPFT wrote."""
-        from bpft.meter.capture import meter_file  # a report on logs starts without the meter
-
-        try:
-            meter_file(name, Table(), count=1)
-        except NotACapture as error:
-            troubles = len(self.troubles)
-            if self._add_blocks(name):
-                return
-            del self.troubles[troubles:]
-            if not self._add_old(name):
-                raise NotACapture(name, _what_else(name)) from error
+    def _add_stream(self, stream: Stream) -> None:
+        """A capture stays a stream, of any length; all else has to be read more than once."""
+        if logfile.sniff(stream.start):
+            self._add_blocks(stream.shown, stream.spooled())
+            return
+        with stream.first() as descriptor:
+            reason = _no_capture(stream.shown, descriptor)
+        if reason:
+            self._add_other(stream.shown, stream.start, reason, stream.spooled())
         else:
-            self._captures.append(name)
+            self._captures.append(stream)
 
-    def _add_old(self, name: str) -> bool:
+    def _add_other(self, name: str, start: bytes, reason: str, source: Source | None = None) -> None:
+        """A log whose start is damaged, or what an old BPFT wrote; reason: why it is no capture."""
+        troubles = len(self.troubles)
+        if self._add_blocks(name, source):
+            return
+        del self.troubles[troubles:]
+        if not self._add_old(name, source):
+            raise NotACapture(name, _what_else("" if source else name, start, reason))
+
+    def _add_old(self, name: str, source: Source | None) -> bool:
         from bpft.heritage import NotOld, open_old
 
         try:
-            old = open_old(name)
+            old = open_old(source or name)
         except NotOld:
             return False
         self._blocks += [Part(name, block.header, block) for block in old.blocks()]
         return True
 
-    def _metered(self, name: str) -> Part:
+    def _metered(self, capture: str | Stream) -> Part:
         from bpft.meter.capture import meter_file
 
         table = Table()
-        try:
+        if isinstance(capture, Stream):
+            name = capture.shown
+            with capture.all() as descriptor:
+                result = meter_file(name, table, descriptor=descriptor)
+            if capture.trouble:
+                self.troubles.append(f"{name}: {capture.trouble}; counted up to there")
+        else:
+            name = capture
             result = meter_file(name, table)
-        except NotACapture as error:
-            raise NotACapture(_shown(name), error.args[1]) from error
         if result.error:
-            self.troubles.append(f"{_shown(name)}: {result.error}; counted up to there")
-        return Part(_shown(name), _capture_header(name, table, result), table)
+            self.troubles.append(f"{name}: {result.error}; counted up to there")
+        return Part(name, _capture_header(name, table, result), table)
 
 
 def _recorded(directory: Path) -> list[Path]:
@@ -196,7 +214,7 @@ def _capture_header(name: str, table: Table, result: FileResult) -> Header:
         begin_ns=figures["first_ns"],
         end_ns=figures["last_ns"],
         source="file",
-        source_name=_shown(name),
+        source_name=name,
         engine="file",
         snaplen=result.snaplen,
         counters=Counters(
@@ -222,20 +240,34 @@ def _is_regular(name: str) -> bool:
 def _start(name: str) -> bytes:
     try:
         with Path(name).open("rb") as file:
-            start = file.read(_START)
+            start = file.read(START)
     except OSError as error:
         raise CannotRead(name, _reason(error)) from error
     return start
 
 
-def _what_else(name: str) -> str:
-    """What a file is that is neither a log nor a capture, and what to do."""
-    start = _start(name)
+def _no_capture(name: str, descriptor: int | None = None) -> str:
+    """Why a file is no capture; empty: it is one."""
+    from bpft.meter.capture import meter_file  # a report on logs starts without the meter
+
+    try:
+        meter_file(name, Table(), count=1, descriptor=descriptor)
+    except NotACapture as error:
+        return str(error.args[1])
+    return ""
+
+
+def _what_else(name: str, start: bytes, reason: str) -> str:
+    """What a file is that is neither a log nor, for that reason, a capture, and what to do; name: empty for a pipe."""
+    from bpft.meter.capture import FOREIGN
+
     for magic, packer in _COMPRESSED.items():
         if start.startswith(magic):
-            return f"is compressed; read it with: {packer} -dc {name} | bpft report -"
+            return f"is compressed; read it with: {packer} -dc {name or '...'} | bpft report -"
     if not start:
         return "is empty"
+    if reason != FOREIGN:
+        return reason
     text = ", but text" if all(byte > 31 or byte in b"\t\n\r\f\x1b" for byte in start) else ""
     return f"is neither a log of trafd nor a capture (pcap, pcapng){text}"
 
@@ -244,7 +276,3 @@ def _reason(error: OSError) -> str:
     """What the system says, with what helps against it."""
     reason = (error.strerror or str(error)).lower()
     return f"{reason}; run as root or as the owner" if isinstance(error, PermissionError) else reason
-
-
-def _shown(name: str) -> str:
-    return "standard input" if name == "-" else name

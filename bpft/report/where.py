@@ -25,6 +25,8 @@ class Where:
             text = str(error)
             hint = "" if "use host" in text else f"; words that work: {_ALL_WORDS}"
             raise BadExpression(f"--where {expression!r}: {text}{hint}") from error
+        except ValueError as error:
+            raise BadExpression(f"--where {expression!r}: it holds bytes that are no text") from error
 
     def refuse_unknown(self, origin: str, has_ports: bool, has_proto: bool) -> None:
         """Raise BadExpression where records of origin do not hold what the expression reads."""

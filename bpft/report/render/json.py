@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from bpft.messages import valid
 from bpft.report.answer import Answer, Totals
 from bpft.report.completeness import Account
 from bpft.report.group import ADDRESSES
@@ -17,7 +18,7 @@ SCHEMA = "bpft-report-1"  #: changes when a field changes its meaning or goes
 
 def write(answer: Answer, out: TextIO) -> None:
     """One object; the rows come last and are streamed."""
-    head = json.dumps(_head(answer), indent=1)
+    head = json.dumps(valid(_head(answer)), indent=1)
     out.write(head.removesuffix("\n}") + ',\n "rows": [')
     separator = "\n  "
     for rows in batches(answer.rows()):
