@@ -5,6 +5,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 setup(
+    license="BSD-2-Clause",
     ext_modules=[
         Extension(
             "bpft.core._core",
