@@ -38,7 +38,7 @@ def mark(block: Told) -> Mark:
     is_save = header.role == "save"
     origins = tuple(header.epochs) or (header.epoch or block.id,)
     return Mark(
-        block.id, origins, (header.source != "repaired", header.end_ns, is_save), tuple(header.replaces), is_save
+        block.id, origins, (not header.made_of("repaired"), header.end_ns, is_save), tuple(header.replaces), is_save
     )
 
 

@@ -107,3 +107,10 @@ class Header:
     software: str = ""
     rules: str = ""
     labels: dict[str, str] = field(default_factory=dict)
+
+    def made_of(self, source: SourceKind) -> int:
+        """How many blocks of that source it is or stands for; a sum keeps their number in the label of that name."""
+        if self.source == source:
+            return 1
+        told = self.labels.get(source, "")
+        return int(told) if told.isdecimal() else 0

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from bpft.record import Counters, Header, InterfaceDelta
+from bpft.record import Counters, Header, InterfaceDelta, SourceKind
 from bpft.series import joined
 
 Span = tuple[int, int]  #: UTC nanoseconds, begin and end
@@ -37,6 +37,8 @@ _COMMON = (
     "software",
     "rules",
 )
+#: Sources that a sum still tells of, by a label: records may be missing, or have no packets.
+_KEPT: tuple[SourceKind, ...] = ("repaired", "import")
 _COUNTED = ("seen", "counted", "folded", "received", "dropped", "if_dropped")
 _DELTA = ("rx_bytes", "tx_bytes", "rx_packets", "tx_packets", "covered_ns", "resets")
 
@@ -81,6 +83,9 @@ def summed(headers: Sequence[Header]) -> Header:
     total.labels = {
         name: text for name, text in first.labels.items() if all(header.labels.get(name) == text for header in headers)
     }
+    for source in _KEPT:
+        if total.source != source and (blocks := sum(header.made_of(source) for header in headers)):
+            total.labels[source] = str(blocks)
     return total
 
 

@@ -3,6 +3,7 @@
 from bpft.record import Counters, Header, InterfaceDelta
 from bpft.report.completeness import Completeness
 from bpft.report.period import SECOND
+from bpft.summing import summed
 
 HOUR = 3600 * SECOND
 
@@ -122,3 +123,14 @@ def test_a_repaired_block_is_told_first() -> None:
     assert lines_of(block(source="repaired"))[0] == (
         "INCOMPLETE: 1 block had been damaged, and what could be saved is here without the rest"
     )
+
+
+def test_a_sum_tells_what_it_is_made_of() -> None:
+    mended = summed([block(), block(source="repaired"), block(source="repaired")])
+    assert summed([mended, block()]).made_of("repaired") == 2
+    assert lines_of(summed([mended, block()]))[0].startswith("INCOMPLETE: 2 blocks had been damaged")
+    old = [Header(interface="eth0", source="import") for _ in range(3)]
+    assert lines_of(summed(old)) == ["3 blocks of an old BPFT: packets, frames and drops are not known"]
+    told = lines_of(summed([*old, block()]))
+    assert "3 blocks of an old BPFT: packets, frames and drops are not known" in told
+    assert told[-1].startswith("1,000 frames")

@@ -93,10 +93,10 @@ class Completeness:
 
     def add(self, header: Header) -> None:
         """Account for one block or capture."""
-        if header.source == "import":
-            self.imported += 1
+        self.repaired += header.made_of("repaired")
+        self.imported += header.made_of("import")
+        if header.source == "import" or (header.made_of("import") and not header.counters.seen):
             return
-        self.repaired += header.source == "repaired"
         counters = header.counters
         self.seen += counters.seen
         self.counted += counters.counted

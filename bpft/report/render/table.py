@@ -148,7 +148,7 @@ def _closing(answer: Answer, style: Style) -> list[str]:
     if all_:
         left = " and matched nothing" if answer.question.where else ""
         told = f" in {units.count(packets, style.units)} packets" if packets else ""
-        lines.append(f"other: {units.size(all_, style.units)}{told} of flows too small to be kept{left}")
+        lines.append(f"in other: {units.size(all_, style.units)}{told} of flows that are not kept apart{left}")
     return lines + answer.completeness.lines(style.units)
 
 
