@@ -1,6 +1,7 @@
 """What a log, a dump or a capture is: who wrote it, when, of what, and how much it holds."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from bpft.blocklayout import FORMAT_VERSION
 from bpft.blockscan import is_log, scan, sniff
 from bpft.core import Table
 from bpft.errors import NotACapture, NotALog
+from bpft.lineage import lineage, mark
 from bpft.meter.capture import FOREIGN, meter_file
 from bpft.source import Source
 
@@ -19,17 +21,23 @@ _WORTH_NS = 3_600_000_000_000
 
 @dataclass(slots=True)
 class LogInfo:
-    """A file of blocks, by their headers alone.  Lists hold each value once, in order of appearance."""
+    """A file of blocks, by their headers alone.  Lists hold each value once, in order of appearance.
+
+    Only blocks, size, head, kind and damaged are of the file as it is; all else is of the blocks that count (E7).
+    """
 
     name: str
     size: int = 0
     kind: str = "log"  #: "log", or "dump"
     format_version: int = FORMAT_VERSION
     blocks: int = 0
+    void: int = 0  #: of the blocks, those that count no more (E7)
+    void_size: int = 0  #: their bytes
+    imported: int = 0  #: of the blocks that count, those of old BPFTs, of which only the records are known
     records: int = 0
     begin_ns: int = 0  #: of the earliest block, UTC
     end_ns: int = 0
-    watched_ns: int = 0  #: intervals of all blocks without their gaps
+    watched_ns: int = 0  #: intervals of the blocks without their gaps
     gaps: list[tuple[int, int]] = field(default_factory=list)  #: within blocks, UTC ns
     hosts: list[str] = field(default_factory=list)
     interfaces: list[str] = field(default_factory=list)
@@ -49,41 +57,64 @@ class LogInfo:
 
     @property
     def bytes_per_record(self) -> float | None:
-        return self.size / self.records if self.records else None
+        return (self.size - self.void_size) / self.records if self.records else None
 
     @property
     def bytes_per_day(self) -> float | None:
         """How the file grows; None: too little was watched to tell."""
-        return self.size * _DAY_NS / self.watched_ns if self.watched_ns >= _WORTH_NS else None
+        size = self.size - self.void_size
+        return size * _DAY_NS / self.watched_ns if self.watched_ns >= _WORTH_NS else None
 
-    def add(self, block: Block) -> None:
-        """Count one block in."""
+    @property
+    def frames_known(self) -> bool:
+        """Whether anything tells what was captured and how: old BPFTs did not."""
+        return not self.imported or self.imported < self.blocks - self.void
+
+    def add(self, blocks: Sequence[Block]) -> None:
+        """Count the blocks of the file in, in their order."""
+        counts = lineage([mark(block) for block in blocks]).counts
+        self.blocks = len(blocks)
+        self.void = self.blocks - len(counts)
+        self.void_size = sum(block.length for block in blocks) - sum(blocks[place].length for place in counts)
+        if blocks:
+            self.kind = "dump" if blocks[-1].header.role == "dump" and self.blocks == 1 else "log"
+            self.head = blocks[-1].id
+            self.begin_ns = min(blocks[place].header.begin_ns for place in counts)
+            self.end_ns = max(blocks[place].header.end_ns for place in counts)
+        for place in counts:
+            self._add(blocks[place])
+
+    def _add(self, block: Block) -> None:
         header, counters = block.header, block.header.counters
-        self.begin_ns = min(self.begin_ns, header.begin_ns) if self.blocks else header.begin_ns
-        self.end_ns = max(self.end_ns, header.end_ns) if self.blocks else header.end_ns
         self.watched_ns += header.end_ns - header.begin_ns - sum(end - begin for begin, end in header.gaps)
         self.gaps += header.gaps
-        self.blocks += 1
         self.records += block.rows
-        self.kind = "dump" if header.role == "dump" and self.blocks == 1 else "log"
-        self.head = block.id
         for known, value in (
             (self.hosts, header.host),
             (self.interfaces, header.interface),
-            (self.filters, header.filter),
-            (self.counting, header.counting),
-            (self.key_modes, header.key_mode),
             (self.sources, header.source),
             (self.software, header.software),
         ):
-            if value not in known and (value or known is self.filters):
-                known.append(value)
+            _once(known, value)
+        # A sum of nothing but imported blocks knows no more of frames than they.
+        if header.source == "import" or (header.made_of("import") and not counters.seen):
+            self.imported += 1
+            return
+        if header.filter not in self.filters:
+            self.filters.append(header.filter)
+        _once(self.counting, header.counting)
+        _once(self.key_modes, header.key_mode)
         self.seen += counters.seen
         self.skipped.update(counters.skipped)
         self.folded += counters.folded
         self.received += counters.received
         self.dropped += counters.dropped
         self.if_dropped += counters.if_dropped
+
+
+def _once(known: list[str], value: str) -> None:
+    if value and value not in known:
+        known.append(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +163,11 @@ def look(name: str) -> LogInfo | CaptureInfo:
 
 def _log(name: str, source: Source) -> LogInfo:
     info = LogInfo(name, Path(name).stat().st_size)
+    blocks = []
     for found in scan(source, check=False):
         if isinstance(found, Block):
-            info.add(found)
+            blocks.append(found)
         else:
             info.damaged += found.length
+    info.add(blocks)
     return info

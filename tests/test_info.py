@@ -52,6 +52,37 @@ def test_a_log(log: Path) -> None:
     assert found.bytes_per_day == found.size * 24 * HOUR / found.watched_ns
 
 
+def test_what_is_there_twice_counts_once(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    once = look(str(log))
+    log.write_bytes(log.read_bytes() * 2)
+    twice = look(str(log))
+    assert isinstance(once, LogInfo) and isinstance(twice, LogInfo)
+    assert (twice.blocks, twice.void, twice.void_size, twice.size) == (6, 3, once.size, 2 * once.size)
+    for name in ("records", "watched_ns", "gaps", "seen", "skipped", "bytes_per_day", "bytes_per_record"):
+        assert getattr(twice, name) == getattr(once, name)
+    assert run(["info", str(log)]) == 0
+    assert "  blocks     6; 3 of them count no more\n" in capsys.readouterr().out
+
+
+def test_what_old_bpfts_did_not_write_is_not_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "trafd.fxp0"
+    writer = LogWriter(path)
+    writer.append(Header(epoch=b"o" * 16, begin_ns=START, end_ns=START + HOUR, source="import"), table())
+    assert run(["info", str(path)]) == 0
+    out = capsys.readouterr().out
+    for name in ("filter  ", "counting", "key     ", "frames  "):
+        assert f"  {name}   not known\n" in out
+    assert run(["info", "--json", str(path)]) == 0
+    [told] = json.loads(capsys.readouterr().out)["files"]
+    for name in ("filters", "counting", "key_modes", "seen", "skipped", "folded", "received", "dropped", "if_dropped"):
+        assert told[name] is None
+    assert (told["sources"], told["imported"]) == (["import"], 1)
+    writer.append(header(1), table())
+    found = look(str(path))
+    assert isinstance(found, LogInfo)
+    assert (found.seen, found.filters, found.frames_known) == (10, [""], True)
+
+
 def test_a_dump_and_what_is_too_short_to_tell_its_growth(tmp_path: Path) -> None:
     write_dump(tmp_path / "dump", Header(epoch=b"e" * 16, begin_ns=START, end_ns=START + 5), table())
     found = look(str(tmp_path / "dump"))

@@ -12,6 +12,9 @@ from bpft.info import CaptureInfo, LogInfo, look
 from bpft.messages import count, one_line, size, valid
 from bpft.report import units
 
+#: What is not known where all is of old BPFTs.
+_OF_FRAMES = ("filters", "counting", "key_modes", "seen", "skipped", "folded", "received", "dropped", "if_dropped")
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
@@ -40,17 +43,17 @@ def _lines(found: LogInfo | CaptureInfo) -> Iterator[str]:
         yield _capture(found)
         return
     yield f"{found.name}: {found.kind}, format {found.format_version}, {size(found.size)}"
-    rows = [("blocks", f"{found.blocks:,}"), ("records", f"{found.records:,}")]
+    rows = [("blocks", _blocks(found)), ("records", f"{found.records:,}")]
     if found.blocks:
         rows += [("time", units.interval(found.begin_ns, found.end_ns)), ("watched", _watched(found))]
     rows += [
         ("host", ", ".join(found.hosts)),
         ("interface", ", ".join(found.interfaces)),
         ("source", ", ".join(found.sources)),
-        ("filter", ", ".join(f"'{text}'" if text else "none" for text in found.filters)),
-        ("counting", ", ".join(found.counting)),
-        ("key", ", ".join(found.key_modes)),
-        ("frames", _frames(found)),
+        ("filter", _known(found, ", ".join(f"'{text}'" if text else "none" for text in found.filters))),
+        ("counting", _known(found, ", ".join(found.counting))),
+        ("key", _known(found, ", ".join(found.key_modes))),
+        ("frames", _known(found, _frames(found))),
         ("dropped", _dropped(found)),
         ("density", _density(found)),
         ("software", ", ".join(found.software)),
@@ -66,6 +69,14 @@ def _capture(found: CaptureInfo) -> str:
     text += f", link type {links}" if links else ""
     text += f", {units.interval(found.begin_ns, found.end_ns)}" if found.end_ns else ""
     return f"{text}; {found.error}" if found.error else text
+
+
+def _blocks(found: LogInfo) -> str:
+    return f"{found.blocks:,}; {found.void:,} of them count no more" if found.void else f"{found.blocks:,}"
+
+
+def _known(found: LogInfo, text: str) -> str:
+    return text if found.frames_known else "not known"
 
 
 def _watched(found: LogInfo) -> str:
@@ -107,6 +118,8 @@ def _document(found: LogInfo | CaptureInfo) -> dict[str, object]:
             "bytes_per_record": found.bytes_per_record,
             "bytes_per_day": found.bytes_per_day,
         }
+        if not found.frames_known:
+            document |= dict.fromkeys(_OF_FRAMES)
     else:
         document["kind"] = "capture"
     return document
