@@ -29,11 +29,13 @@ def sniff(data: bytes) -> bool:
 
 
 def is_log(path: str | os.PathLike[str]) -> bool:
-    """Whether a regular file holds a block anywhere (SEMANTICS R1).  Raises CannotRead."""
+    """Whether a regular file holds a block anywhere, or ends as one does (SEMANTICS R1).  Raises CannotRead."""
     source = Source(path)
     if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
         return False
-    return sniff(source.read(0, len(MAGIC))) or any(isinstance(found, Block) for found in walk(source, 0, False))
+    if sniff(source.read(0, len(MAGIC))) or find_end(source, source.size) is not None:
+        return True
+    return any(isinstance(found, Block) for found in walk(source, 0, False))
 
 
 def scan(path: str | os.PathLike[str] | Source, check: bool = True) -> Iterator[Block | Damage]:

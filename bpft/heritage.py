@@ -17,8 +17,7 @@ from struct import Struct
 from typing import Literal, NamedTuple
 
 from bpft import __version__, core
-from bpft.errors import BpftError
-from bpft.logfile import Damage, LogWriter, scan
+from bpft.errors import BpftError, CannotRead
 from bpft.record import Header
 from bpft.source import Source
 
@@ -196,41 +195,15 @@ def _telling_apart(walks: list[_Walk]) -> str:
     return " and ".join(filter(None, (names, orders)))
 
 
-class Imported(NamedTuple):
-    """What became of a file."""
-
-    blocks: int
-    known: int  #: of them were in the log already
-    records: int
-    bytes: int
-
-
-def append(old: OldFile, log: LogWriter, interface: str = "", host: str = "") -> Iterator[Imported]:
-    """Append every block that the log does not hold yet; after each, what was done so far.
-
-    Raises CannotRead, CannotWrite; what was appended stays, and is known when it is tried again.
-    """
-    there = _epochs(log.path)
-    done = Imported(0, 0, 0, 0)
-    for block in old.blocks(interface, host):
-        if block.header.epoch in there:
-            done = done._replace(blocks=done.blocks + 1, known=done.known + 1)
-        else:
-            table = block.table()
-            log.append(block.header, table)
-            there.add(block.header.epoch)
-            done = Imported(done.blocks + 1, done.known, done.records + len(table), done.bytes + table.totals()[1])
-        yield done
-
-
-def _epochs(path: Path) -> set[bytes]:
-    """What the blocks of a log stand for."""
-    found: set[bytes] = set()
-    if path.exists():
-        for block in scan(path, check=False):
-            if not isinstance(block, Damage):
-                found.update(block.header.epochs or [block.header.epoch])
-    return found
+def is_old(path: str | os.PathLike[str]) -> bool:
+    """Whether a regular file is a log or dump of an old BPFT, be its layout doubtful or its end damaged."""
+    try:
+        open_old(path)
+    except (NotOld, CannotRead):
+        return False
+    except (Ambiguous, OldDamaged):
+        return True
+    return True
 
 
 # ---- walking ----

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bpft.blockscan import is_log
 from bpft.errors import CannotWrite
+from bpft.heritage import is_old
 
 MODE = 0o640
 FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -45,6 +46,11 @@ def lock_log(path: Path, more_flags: int = 0) -> int:
             raise
 
 
+def is_any_log(path: Path) -> bool:
+    """Whether a regular file is a log or dump, of this BPFT or of an old one.  Raises CannotRead."""
+    return is_log(path) or is_old(path)
+
+
 def claim(path: Path, force: bool = False) -> int:
     """A descriptor of path, locked, which held nothing: it may be replaced by a rename until the descriptor is closed.
 
@@ -53,7 +59,7 @@ def claim(path: Path, force: bool = False) -> int:
     fd = claim_free(path)
     if fd is not None:
         return fd
-    if path.is_file() and is_log(path):
+    if path.is_file() and is_any_log(path):
         raise CannotWrite(str(path), "it is a log, which is never overwritten; give another name")
     if not force or not path.is_file():
         raise CannotWrite(str(path), "it is there already; give another name")

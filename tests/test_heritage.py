@@ -17,7 +17,8 @@ from bpft import core
 from bpft.block import Block
 from bpft.cli.import_ import import_old
 from bpft.cli.main import run
-from bpft.heritage import Ambiguous, NotOld, OldDamaged, append, open_old
+from bpft.heritage import Ambiguous, NotOld, OldDamaged, open_old
+from bpft.importing import append
 from bpft.logfile import LogWriter, scan
 from bpft.report.answer import Answer, Question, answer
 from bpft.report.source import Sources

@@ -8,7 +8,10 @@ from blocks import record, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lives import HOUR, Crash, chained, counting, dump, epoch, figures, grow, header, intact, keys, totals
+from old_files import Entry
+from old_files import block as old_block
 
+from bpft.blockscan import is_log
 from bpft.cli.main import run
 from bpft.errors import CannotRead, CannotWrite, NotALog
 from bpft.lineage import Mark, lineage
@@ -249,3 +252,24 @@ def test_merging_anything_sums_the_latest_of_each_epoch(
     assert totals(intact(out)) == totals(counting(*files)) == (parts, 100 * parts, parts)
     assert chained(out)
     assert not verify([out])[0].findings
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_force_spares_logs_of_old_daemons(tmp_path: Path, whole: bool) -> None:
+    log, old = tmp_path / "log", tmp_path / "old"
+    grow(log, [0])
+    data = old_block("v4", "little", [Entry(), Entry(src=5)]) * 2
+    old.write_bytes(data if whole else data[:-7])
+    before = old.read_bytes()
+    with pytest.raises(CannotWrite, match="is a log, which is never overwritten"):
+        merge(names(log), old, force=True)
+    assert old.read_bytes() == before
+
+
+def test_force_spares_a_log_whose_only_magic_is_damaged(tmp_path: Path) -> None:
+    log, out = tmp_path / "log", tmp_path / "out"
+    grow(log, [0])
+    out.write_bytes(b"\0" + log.read_bytes()[1:])
+    assert is_log(out)
+    with pytest.raises(CannotWrite, match="it is a log"):
+        merge(names(log), out, force=True)

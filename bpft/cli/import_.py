@@ -12,7 +12,8 @@ from bpft.cli.progress import bar
 from bpft.daemon.pidfile import HeldFile
 from bpft.daemon.start import directory
 from bpft.errors import Held, UsageError
-from bpft.heritage import Endian, Imported, LayoutName
+from bpft.heritage import Endian, LayoutName
+from bpft.importing import Imported, append
 from bpft.logfile import LogWriter
 from bpft.messages import count, one_line, size
 from bpft.paths import check_name, environment_root, paths
@@ -52,7 +53,7 @@ def import_old(
             old = heritage.open_old(name, layout, endian, salvage)
             done = Imported(0, 0, 0, 0)
             with bar(Path(name).name, len(old.heads)) as advance:
-                for step in heritage.append(old, log, interface, host):
+                for step in append(old, log, interface, host):
                     done = step
                     advance(1)
             if old.trouble:

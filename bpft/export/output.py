@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bpft.errors import CannotRead, CannotWrite
-from bpft.heritage import Ambiguous, NotOld, OldDamaged, open_old
-from bpft.logfile import is_log
+from bpft.errors import CannotWrite
+from bpft.lognames import is_any_log
 
 
 @contextmanager
@@ -44,18 +43,8 @@ def _refuse(path: Path, sources: Iterable[str]) -> None:
         return
     if any(Path(source).exists() and path.samefile(source) for source in sources):
         raise CannotWrite(str(path), "is what is being exported")
-    if is_log(path) or _is_old(path):
+    if is_any_log(path):
         raise CannotWrite(str(path), "is a log, which is never overwritten; choose another name")
-
-
-def _is_old(path: Path) -> bool:
-    try:
-        open_old(path)
-    except (NotOld, CannotRead):
-        return False
-    except (Ambiguous, OldDamaged):
-        return True
-    return True
 
 
 def _sync(path: Path) -> None:
