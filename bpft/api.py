@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from bpft.chunk import Chunk, chunks_of
 from bpft.core import Table
-from bpft.errors import BlockDamaged
+from bpft.errors import BlockDamaged, UsageError
 from bpft.paths import environment_root, paths
 from bpft.record import Header, Record
 from bpft.report.group import VERSIONS
@@ -90,8 +91,10 @@ class Block:
         """Its records, up to 65,536 at a time.  Every byte of the block is checked first.
 
         where: a tcpdump expression over records, as for ``bpft report --where``.
-        Raises BlockDamaged, and BadExpression also where the records do not know what the expression asks.
+        Raises BlockDamaged, BadExpression also where the records do not know what the expression asks, and UsageError
+        where by is neither.
         """
+        _check(by)
         found = self._selected(Where(where) if isinstance(where, str) and where else where or None)
         if by == "raw":
             for version, records in found:
@@ -141,10 +144,10 @@ class Log:
     ) -> Iterator[Block]:
         """The blocks whose interval has its middle in [begin, end), on one of the interfaces (SEMANTICS R4).
 
-        A date alone as end means its last instant.
+        A date alone as end means its last instant.  Raises UsageError where one of them is of another type.
         """
         period = _period(begin, end)
-        wanted = {interface} if isinstance(interface, str) else None if interface is None else set(interface)
+        wanted = _interfaces(interface)
         for part in self._sources.parts():
             header = part.header
             if (wanted is None or header.interface in wanted) and period.holds(header.begin_ns, header.end_ns):
@@ -160,6 +163,7 @@ class Log:
         by: By = "raw",
     ) -> Iterator[tuple[Block, Chunk]]:
         """The records of blocks(), each chunk with its block; a damaged block is passed over with a warning."""
+        _check(by)
         expression = Where(where) if where else ""
         for block in self.blocks(begin, end, interface):
             try:
@@ -222,6 +226,11 @@ def _warn(trouble: str) -> None:
     warnings.warn(trouble, DamageWarning, stacklevel=4)
 
 
+def _check(by: By) -> None:
+    if by not in ("raw", "key"):
+        raise UsageError(f"by {by!r}: use 'raw' or 'key'")
+
+
 def _period(begin: When, end: When) -> Period:
     first, last = _instant("begin", begin, False), _instant("end", end, True)
     if first is not None and last is not None and first >= last:
@@ -235,4 +244,17 @@ def _instant(option: str, when: When, last: bool) -> int | None:
         return int(whole.timestamp()) * SECOND + when.microsecond * 1000
     if isinstance(when, str):
         return read_time(option, when, datetime.now().astimezone(), last)
-    return when
+    if when is None or (isinstance(when, int) and not isinstance(when, bool)):
+        return when
+    raise UsageError(f"{option} {when!r} is no time: use UTC nanoseconds, a datetime, text or None")
+
+
+def _interfaces(interface: str | Iterable[str] | None) -> set[str] | None:
+    """The names asked for; None: all."""
+    if interface is None:
+        return None
+    with suppress(TypeError):
+        names = {interface} if isinstance(interface, str) else set(interface)
+        if all(isinstance(name, str) for name in names):
+            return names
+    raise UsageError(f"interface {interface!r} is no name: use text, several texts or None")

@@ -18,6 +18,7 @@ from old_files import Entry, block
 import bpft
 from bpft import core
 from bpft.cli.main import run
+from bpft.errors import UsageError
 from bpft.logfile import LogWriter, write_dump
 from bpft.record import Header
 from bpft.report.answer import Question, answer
@@ -120,6 +121,12 @@ def test_what_is_refused(tmp_path: Path) -> None:
         list(log.blocks(begin=2, end=1))
     with pytest.raises(bpft.BpftError, match="no time"):
         list(log.blocks(begin="whenever"))
+    wrong: list[dict[str, Any]] = [{"begin": 1.5}, {"end": []}, {"begin": True}, {"interface": 5}, {"interface": [[]]}]
+    for asked in (*wrong, {"interface": b"eth0"}, {"by": "x"}, {"by": "x", "interface": "none"}):
+        with pytest.raises(UsageError, match="use "):
+            list(log.records(**asked))
+    with pytest.raises(UsageError, match="by 'x'"):
+        list(next(log.blocks()).records(by="x"))  # type: ignore[arg-type]
     with pytest.raises(bpft.BpftError):
         bpft.open(tmp_path / "none")
     with pytest.raises(bpft.BpftError):
