@@ -1,5 +1,6 @@
 """bpft, the whole suite as one command; called by the name of another program of the suite, it acts as that one."""
 
+import gc
 import importlib
 import os
 import signal
@@ -25,6 +26,8 @@ COMMANDS = {
     "compact": ("bpft.cli.compact:compact_file", "old blocks become fewer and smaller"),
     "forget": ("bpft.cli.forget:forget_address", "take an address out of logs"),
 }
+#: Objects until unreachable ones are looked for: importing makes thousands, all of which stay.
+_GARBAGE = 50_000
 PROGRAMS = {
     "trafd": ("bpft.cli.trafd:main", "count the traffic of an interface (the daemon)"),
     "trafdump": ("bpft.cli.tools:trafdump", "have daemons write what they hold to their dumps"),
@@ -69,7 +72,10 @@ def main() -> None:
         sys.exit(_load(PROGRAMS[called][0])())
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends quietly, also while C code reads a pipe
-    sys.exit(run(arguments))
+    gc.set_threshold(_GARBAGE)
+    code = run(arguments)
+    sys.stderr.flush()
+    os._exit(code)  # nothing is left to do, and the system frees memory faster than the interpreter does
 
 
 def run(arguments: list[str]) -> int:
@@ -79,8 +85,7 @@ def run(arguments: list[str]) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "bpft"
-        return _fail(f"{command}: {error.format_message()} See: {command} --help", 127)
+        return _fail(_illegal(error, arguments), 127)
     except BpftError as error:
         return _fail(f"bpft: {error}", error.exit_code)
     except OSError as error:  # of a file, commands make it a BpftError: what is left is what they print
@@ -100,6 +105,13 @@ def _invoke(arguments: list[str]) -> int:
     except click.exceptions.Exit as done:  # --help and --version
         return done.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _illegal(error: click.UsageError, arguments: list[str]) -> str:
+    """What click says of a command line; where it does not say of which command, the first word tells."""
+    named = f"bpft {arguments[0]}" if arguments and arguments[0] in COMMANDS else "bpft"
+    command = error.ctx.command_path if error.ctx else named
+    return f"{command}: {' '.join(error.format_message().split())} See: {command} --help"
 
 
 def _fail(text: str, code: int) -> int:

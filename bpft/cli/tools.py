@@ -181,5 +181,5 @@ def _parse(program: str, words: list[str]) -> "tuple[list[str], str] | int":
     try:
         parsed = parse.main(words, prog_name=program, standalone_mode=False)
     except click.UsageError as why:
-        raise UsageError(f"{why.format_message()}  See: {program} --help") from None
+        raise UsageError(f"{' '.join(why.format_message().split())}  See: {program} --help") from None
     return parsed if isinstance(parsed, tuple) else 0

@@ -198,7 +198,7 @@ def main(arguments: list[str] | None = None) -> int:
         code = trafd.main(arguments, prog_name="trafd", standalone_mode=False)
         sys.stdout.flush()
     except click.UsageError as why:
-        messages.error(f"{why.format_message()}  See: trafd --help")
+        messages.error(f"{' '.join(why.format_message().split())}  See: trafd --help")
         return UsageError.exit_code
     except BpftError as why:
         messages.error(str(why))
