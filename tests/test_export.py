@@ -210,13 +210,32 @@ def test_no_log_is_overwritten_and_no_half_is_left(tmp_path: Path, capsys: pytes
 
 
 def test_bad_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["export", str(SAMPLE)]) == 127
+    for words in ([str(SAMPLE)], ["--format"], ["--format", "x"], ["-w"]):
+        assert run(["export", *words]) == 127
+        told = capsys.readouterr().err
+        assert told.endswith(" See: bpft export --help\n")
+        assert "\\x" not in told and told.count("\n") == 1
     assert run(["export", str(SAMPLE), "--format", "sqlite"]) == 127
     assert "-o FILE" in capsys.readouterr().err
     assert run(["export", str(SAMPLE), "--format", "csv", "-b", "sometime"]) == 127
     assert run(["export", str(SAMPLE), "--format", "csv", "-w", "len > 5"]) == 1
     assert run(["export", str(tmp_path / "none"), "--format", "csv"]) == 1
     assert run(["export", "--format", "csv", "--root", str(tmp_path)]) == 1
+
+
+def test_a_database_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["export", str(SAMPLE), "--format", "sqlite", "-o", "/dev/null"]) == 1
+    assert capsys.readouterr().err == "bpft: /dev/null: is no regular file, which a database has to be\n"
+    out = tmp_path / "out"
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -f 4; exec "$@"', "sh", *program(str(SAMPLE), "--format", "sqlite", "-o", str(out))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith(f"bpft: {out}: ")
+    assert not list(tmp_path.iterdir())
 
 
 def test_pyarrow_is_named_where_it_is_missing(

@@ -74,7 +74,7 @@ def export(
         chunks = _counted(log.chunks(period.begin, period.end, where, interfaces or None, by), advance)
         if out:
             with output.new_file(Path(out), sources.names) as path:
-                _write_file(form, chunks, path)
+                _write_file(form, chunks, path, out)
         else:
             _write_out(form, chunks)
     return 1 if log.troubles else 0
@@ -84,6 +84,8 @@ def _check(form: Format, out: str) -> None:
     """Refuse what cannot be written there, before anything is read."""
     if form == "sqlite" and (not out or out == "-"):
         raise UsageError("bpft export: a database is a file: name it with -o FILE")
+    if form == "sqlite" and Path(out).exists() and not (Path(out).is_file() or Path(out).is_dir()):
+        raise CannotWrite(out, "is no regular file, which a database has to be")
     if form == "parquet" and not out and sys.stdout is not None and sys.stdout.isatty():
         raise UsageError("bpft export: Parquet is nothing for a terminal: use -o FILE, or a pipe")
     if form == "parquet":
@@ -96,9 +98,9 @@ def _counted(chunks: Chunks, advance: Callable[[int], None]) -> Iterator[tuple[B
         advance(chunk.size)
 
 
-def _write_file(form: Format, chunks: Chunks, path: Path) -> None:
+def _write_file(form: Format, chunks: Chunks, path: Path, name: str) -> None:
     if form == "sqlite":
-        sqlite.write(chunks, path)
+        sqlite.write(chunks, path, name)
         return
     with path.open("wb") as out:
         _write(form, chunks, out)

@@ -55,8 +55,8 @@ CREATE INDEX records_dst ON records (dst_packed);
 """
 
 
-def write(chunks: Iterable[tuple[Block, Chunk]], path: Path) -> None:
-    """Make path, which must not be there, such a database.  Raises CannotWrite."""
+def write(chunks: Iterable[tuple[Block, Chunk]], path: Path, name: str) -> None:
+    """Make path, an empty file, such a database.  Raises CannotWrite of name, which path is to get."""
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as database:
             # The file is not there under its name before it is whole, so a journal would protect nothing.
@@ -66,9 +66,9 @@ def write(chunks: Iterable[tuple[Block, Chunk]], path: Path) -> None:
             database.execute("COMMIT")
             database.executescript(_INDEXES)
     except sqlite3.Error as error:
-        raise CannotWrite(str(path), str(error)) from error
+        raise CannotWrite(name, str(error)) from error
     except OverflowError:
-        raise CannotWrite(str(path), f"a sum is above {_LARGEST}, which no integer of SQLite holds") from None
+        raise CannotWrite(name, f"a sum is above {_LARGEST}, which no integer of SQLite holds") from None
 
 
 def _fill(database: sqlite3.Connection, chunks: Iterable[tuple[Block, Chunk]]) -> None:
