@@ -42,6 +42,11 @@ _END_HEAD = SECTION.pack(END, END_BODY.size)
 #: A section that is read whole is no longer than this: ten columns of 65,536 rows take less than half of it.
 _MAX_SECTION = 16 << 20
 _CHUNK = 1 << 20
+#: What transfers as text make of the magic: CR LF to LF or CR, LF to CR LF (all, or bare ones), LF to CR, CR to LF.
+_CONVERTED = tuple(
+    MAGIC[:5] + end
+    for end in (b"\n\x1a\n", b"\r\x1a", b"\r\r\n\x1a\r\n", b"\r\n\x1a\r\n", b"\r\r\x1a\r", b"\n\n\x1a\n")
+)
 
 
 def write_block(header: Header, table: core.Table, *, previous: bytes = b"", min_all: int = 0) -> Iterator[bytes]:
@@ -210,9 +215,9 @@ def _check_start(head: bytes) -> None:
     if len(head) < START.size and MAGIC.startswith(head[: len(MAGIC)]):
         raise ValueError("it ends within its first bytes")
     if not head.startswith(MAGIC):
-        if head.startswith(MAGIC[:5]):
+        if head.startswith(_CONVERTED):
             raise ValueError("its line ends were converted: it went through a transfer as text")
-        raise ValueError("no block begins here")
+        raise ValueError("its magic is damaged" if head.startswith(MAGIC[:5]) else "no block begins here")
     version = START.unpack(head)[1]
     if version != FORMAT_VERSION:
         raise ValueError(f"written by a newer bpft: block format {version} is not known here")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bpft import core, messages
 from bpft.block import MAGIC, Block, read_block, write_block
+from bpft.blocklayout import CRC, END_BODY, SECTION
 from bpft.blockscan import Damage, is_log, last_block, scan, sniff
 from bpft.errors import CannotRead, CannotWrite, NotALog
 from bpft.lognames import FLAGS, MODE, claim_free, lock_log, siblings, sync_directory
@@ -37,6 +38,7 @@ class AppendResult:
     id: bytes
     offset: int
     length: int
+    rows: int  #: records, those that were summed into a remainder counted as one
 
 
 class _Full(Exception):
@@ -161,7 +163,8 @@ class LogWriter:
         except BaseException:
             self._cut_back(fd, length, end)
             raise
-        return AppendResult(piece[-20:-4], length, end - length)
+        _, rows, block_id = END_BODY.unpack(piece[SECTION.size : -CRC.size])  # of the end section, which comes last
+        return AppendResult(block_id, length, end - length, rows)
 
     def _cut_back(self, fd: int, length: int, end: int) -> None:
         """Make the file what it was before a failed append; where that fails, remember to try again."""

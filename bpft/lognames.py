@@ -47,8 +47,8 @@ def lock_log(path: Path, more_flags: int = 0) -> int:
 
 
 def is_any_log(path: Path) -> bool:
-    """Whether a regular file is a log or dump, of this BPFT or of an old one.  Raises CannotRead."""
-    return is_log(path) or is_old(path)
+    """Whether a regular file is a log or dump, of this BPFT or of an old one, and not empty.  Raises CannotRead."""
+    return path.stat().st_size > 0 and (is_log(path) or is_old(path))
 
 
 def claim(path: Path, force: bool = False) -> int:

@@ -68,6 +68,7 @@ class FakeTap:
 
 @dataclass
 class Appended:
+    rows: int
     id: bytes = bytes(16)
 
 
@@ -84,7 +85,7 @@ class FakeDisk:
     def append(self, header: Header, table: Table, min_all: int = 0) -> Appended:
         self._write()
         self.blocks.append((header, sums(table), min_all))
-        return Appended()
+        return Appended(len(table))
 
     def write_dump(self, path: Path, header: Header, table: Table) -> None:
         self._write()

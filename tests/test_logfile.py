@@ -439,8 +439,9 @@ def test_content_decides_what_is_a_log(log: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.touch()
     os.mkfifo(tmp_path / "fifo")
-    for path in (empty, tmp_path, tmp_path / "fifo", Path(__file__)):
+    for path in (tmp_path, tmp_path / "fifo", Path(__file__)):
         assert not is_log(path)
+    assert is_log(empty)  # of no blocks
     assert list(scan(empty)) == []
     with pytest.raises(CannotRead, match="No such file"):
         is_log(tmp_path / "absent")
@@ -525,3 +526,20 @@ def test_a_large_dump_needs_little_memory_to_write(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert peak < 65536 * 40 * 4
     shutil.rmtree(tmp_path)
+
+
+@pytest.mark.parametrize(("end", "reason"), [(b"\n\x1a\n", "line ends"), (b"\r\n\x1aX", "magic is damaged")])
+def test_converted_line_ends_are_told_from_other_damage(tmp_path: Path, end: bytes, reason: str) -> None:
+    log = LogWriter(tmp_path / "log")
+    log.append(Header(epoch=b"e" * 16), table((4, record())))
+    data = log.path.read_bytes()
+    log.path.write_bytes(data[:5] + end + data[9:])
+    (found,) = scan(log.path)
+    assert isinstance(found, Damage)
+    assert reason in found.reason
+
+
+def test_what_was_appended_counts_the_remainder_as_one(tmp_path: Path) -> None:
+    flows = [record(src=n, all=10) for n in range(1, 6)]
+    done = LogWriter(tmp_path / "log").append(Header(epoch=b"e" * 16), table((4, b"".join(flows))), min_all=5000)
+    assert done.rows == 1

@@ -119,7 +119,7 @@ class Keeper:
                 self._write_dump(self.dump_path, self.epoch.header(self._tap.header("dump"), at, table), table)
             except Exception as why:  # noqa: BLE001 - whatever it was, the daemon has traffic to keep
                 return _failed("dump", why)
-            return self._done("dumped", table, self.dump_path)
+            return self._done("dumped", table, len(table), self.dump_path)
 
     def save(self) -> Outcome:
         """E3: the table into the log; a new epoch begins when that is acknowledged, else the old one goes on."""
@@ -140,7 +140,7 @@ class Keeper:
         self._folds_told = 0
         self.saved_ns = at.utc_ns
         self._forget_dump()
-        outcome = self._done("saved", table, self.log_path, f"; head {appended.id.hex()}")
+        outcome = self._done("saved", table, appended.rows, self.log_path, f"; head {appended.id.hex()}")
         del table
         new.max_flows = self._settings.main_cap
         return outcome
@@ -182,12 +182,12 @@ class Keeper:
         except OSError as why:
             messages.warning(f"{self.dump_path}: cannot be removed: {why.strerror}")
 
-    def _done(self, verb: str, table: Table, path: Path, head: str = "") -> Outcome:
+    def _done(self, verb: str, table: Table, records: int, path: Path, head: str = "") -> Outcome:
         _packets, all_bytes, _data = table.totals()
-        text = f"{verb} {messages.count(len(table), 'record')}, {messages.size(all_bytes)} accounted, to {path}"
+        text = f"{verb} {messages.count(records, 'record')}, {messages.size(all_bytes)} accounted, to {path}"
         messages.notice(f"{self._settings.interface}: {text}{head}")
         self.report_drops()
-        return Outcome(True, text, len(table), all_bytes)
+        return Outcome(True, text, records, all_bytes)
 
     # ---- what is known of the run ----
 

@@ -36,7 +36,7 @@ def read(settings: Settings, capture: str) -> None:
             engine=settings.engine,
         )
         path = settings.paths.log(settings.ext)
-        logfile.LogWriter(path, settings.rotation).append(
+        appended = logfile.LogWriter(path, settings.rotation).append(
             _header(settings, capture, result, table), table, settings.min_all
         )
     finally:
@@ -45,7 +45,7 @@ def read(settings: Settings, capture: str) -> None:
         counted = messages.count(result.frames, "frame")
         raise NotACapture(capture, f"{result.error}; counted up to there, {counted}, into {path}")
     _packets, all_bytes, _data = table.totals()
-    what = f"{messages.count(len(table), 'record')}, {messages.size(all_bytes)} accounted"
+    what = f"{messages.count(appended.rows, 'record')}, {messages.size(all_bytes)} accounted"
     messages.notice(f"{capture}: saved {what}, to {path}")
 
 
