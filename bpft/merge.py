@@ -20,6 +20,10 @@ class Torn(BpftError):
     """{0}: the block at byte {1} stands in part for blocks that others stand for; merge what they were made of"""
 
 
+class NothingToMerge(BpftError):
+    """{0}: is not made: there is no block in what was to be merged"""
+
+
 @dataclass(frozen=True, slots=True)
 class Merged:
     """What became of it."""
@@ -34,11 +38,13 @@ class Merged:
 def merge(files: Sequence[str], out: Path, sum_equal: bool = False, force: bool = False) -> Merged:
     """Write the blocks of all files that count to out, by their begin, the order within a file kept.
 
-    sum_equal: blocks of one interface and interval become one.  Raises Torn, NotALog, CannotRead, CannotWrite and
-    BlockDamaged; then out is not there.
+    sum_equal: blocks of one interface and interval become one.  Raises Torn, NothingToMerge, NotALog, CannotRead,
+    CannotWrite and BlockDamaged; then out is not there.
     """
     found = collect([Source(name) for name in files], lambda block: (same_kind(block.header), False))
     _refuse_foreign(files, found)
+    if not found.entries:
+        raise NothingToMerge(out)
     plans = _plans(found, sum_equal)
     length = write_log(out, chain.from_iterable(map(remade, plans)), force)
     troubles = [

@@ -259,7 +259,11 @@ def _dump_at_rest(path: Path) -> Iterator[None]:
 def _remake(path: Path, found: Collection, planned: Callable[[bool], list[Plan]], out: Path | None) -> Remade:
     """Write what is planned.  planned: is told whether the last block has to stay."""
     if not found.entries:
-        raise NotALog(path, "it holds no block of a log")
+        if found.damages or Source(path).size:
+            raise NotALog(path, "it holds no block of a log")
+        if out is not None:
+            raise NotALog(path, f"it is empty, and {out} is not made")
+        return Remade(0, 0, 0, 0, 0, [])
     if out is None:
         _refuse_loss(path, found)
     troubles = [

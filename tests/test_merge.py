@@ -273,3 +273,10 @@ def test_force_spares_a_log_whose_only_magic_is_damaged(tmp_path: Path) -> None:
     assert is_log(out)
     with pytest.raises(CannotWrite, match="it is a log"):
         merge(names(log), out, force=True)
+
+
+def test_nothing_makes_no_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").touch()
+    assert run(["merge", "-o", str(tmp_path / "out"), str(tmp_path / "empty")]) == 1
+    assert "is not made" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

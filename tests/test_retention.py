@@ -369,10 +369,9 @@ def test_damage_is_never_written_over(log: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_what_is_no_log_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "empty").touch()
     (tmp_path / "text").write_text("hello")
     with pytest.raises(NotALog):
-        compact(tmp_path / "empty", DAYS)
+        compact(tmp_path / "text", DAYS)
     with pytest.raises(NotALog):
         forget(tmp_path / "text", NET)
     with pytest.raises(CannotRead):
@@ -515,3 +514,26 @@ def test_vlans_and_directions_stay_apart(log: Path) -> None:
         LogWriter(log).append(header(number), table((4, rows)))
     compact(log, replace(DAYS, reduction=Reduction(True, (8, 8))))
     assert [block.rows for block in intact(log)] == [6]
+
+
+def test_forget_goes_on_after_a_file_that_fails(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    grow(log, [0])
+    empty, bad = log.with_name("empty"), log.with_name("bad")
+    empty.touch()
+    bad.write_bytes(b"no log")
+    assert run(["forget", "10.9.9.9", str(bad), str(empty), str(log)]) == 1
+    told = capsys.readouterr()
+    assert told.err.count("\n") == 1
+    assert "bad: it holds no block" in told.err
+    assert [line.split(":")[0] for line in told.out.splitlines()] == [str(empty), str(log)]
+    assert run(["forget", "10.9.9.9", str(empty)]) == 0
+
+
+def test_an_empty_file_is_compacted_already(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log.touch()
+    assert run(["compact", str(log), "--drop-ports"]) == 0
+    assert "nothing to compact in 0 blocks" in capsys.readouterr().out
+    assert run(["info", str(log)]) == 0
+    with pytest.raises(NotALog, match="is not made"):
+        compact(log, DAYS, log.with_name("out"))
+    assert log.stat().st_size == 0
