@@ -220,7 +220,9 @@ def test_tables_without_records_are_merged_too(tmp_path: Path) -> None:
 
 
 #: Logs, each of blocks as (hour, part of it): of one hour the larger part was written later, and holds the smaller.
-stacks = st.lists(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 2)), max_size=5), min_size=1, max_size=4)
+stacks = st.lists(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 2)), max_size=5), min_size=1, max_size=4).filter(
+    any
+)
 
 
 @settings(max_examples=60, deadline=None)

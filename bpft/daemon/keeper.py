@@ -37,6 +37,9 @@ class Appended(Protocol):
     @property
     def id(self) -> bytes: ...
 
+    @property
+    def rows(self) -> int: ...
+
 
 class Log(Protocol):
     """What the keeper needs of a log: append() has fsynced when it returns, and cut back when it raises."""
