@@ -8,7 +8,7 @@ from pathlib import Path
 import blocks
 import pytest
 
-from bpft import logfile
+from bpft import blockscan
 from bpft.errors import BpftError, CannotRead, NotACapture
 from bpft.logfile import LogWriter, write_dump
 from bpft.paths import paths
@@ -111,7 +111,7 @@ def test_what_lies_among_the_logs_and_is_none_is_told(tmp_path: Path) -> None:
 def test_a_dump_that_its_save_took_meanwhile_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     places, head = paths(str(tmp_path)), header(0)
     dump(places.dump("eth0"), head, 100)
-    scan = logfile.scan
+    scan = blockscan.scan
 
     def saved_meanwhile(name: str, check: bool) -> Iterator[object]:
         if places.dump("eth0").exists():
@@ -119,7 +119,7 @@ def test_a_dump_that_its_save_took_meanwhile_is_no_error(tmp_path: Path, monkeyp
             places.dump("eth0").unlink()
         return scan(name, check)
 
-    monkeypatch.setattr(logfile, "scan", saved_meanwhile)
+    monkeypatch.setattr(blockscan, "scan", saved_meanwhile)
     sources = Sources()
     sources.add_recorded(places)
     assert answer(Question(), sources).totals[1] == 100

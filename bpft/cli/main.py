@@ -74,7 +74,8 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends quietly, also while C code reads a pipe
     gc.set_threshold(_GARBAGE)
     code = run(arguments)
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.flush()
     os._exit(code)  # nothing is left to do, and the system frees memory faster than the interpreter does
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bpft.errors import BlockDamaged, BpftError
 from bpft.report import units
+from bpft.report.ahead import ahead
 from bpft.report.completeness import Completeness
 from bpft.report.coverage import Coverage
 from bpft.report.group import GROUPINGS, Tally, remainder
 from bpft.report.period import Period
 from bpft.report.rows import Ranking, Row
-from bpft.report.source import Part, Sources
+from bpft.report.source import Part, Piece, Sources
 from bpft.report.where import Where
 
 if TYPE_CHECKING:
@@ -77,10 +79,15 @@ class _Reading:
 
     def add(self, part: Part) -> None:
         """Raises BlockDamaged, and BadExpression where the part does not hold what --where asks for."""
-        part.verify()
-        self.coverage.add(part.header, part.origin)
-        self.completeness.add(part.header)
-        for piece in part.pieces():
+        pieces = part.pieces(None if self.where else self.tally.grouping.needed)
+        with ahead(pieces) if part.is_long else nullcontext(pieces) as pieces:
+            part.verify()
+            self.coverage.add(part.header, part.origin)
+            self.completeness.add(part.header)
+            self._count(part, pieces)
+
+    def _count(self, part: Part, pieces: Iterator[Piece]) -> None:
+        for piece in pieces:
             packets, all_, data = remainder(piece.records)
             self.remainder = (self.remainder[0] + packets, self.remainder[1] + all_, self.remainder[2] + data)
             self.everything.add(piece.version, piece.records)

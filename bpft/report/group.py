@@ -8,6 +8,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from bpft import core
+from bpft.blocklayout import COLUMNS
 from bpft.core import Table
 
 if TYPE_CHECKING:
@@ -31,7 +32,13 @@ class Grouping:
     columns: tuple[str, ...]
     cells: slice  #: of a record's (src, sport, dst, dport, proto)
     tables: tuple[GroupBy, ...]
+    fields: tuple[str, ...]  #: of a record that a row depends on, sums aside
     twice: str = ""  #: where a packet is in two rows: of what; rows then add up to more than the total
+
+    @property
+    def needed(self) -> set[int]:
+        """The ids of the columns of a block that a row depends on."""
+        return {COLUMNS[name] for name in (*self.fields, "packets", "all", "data")}
 
     @property
     def sums(self) -> tuple[str, ...]:
@@ -39,16 +46,20 @@ class Grouping:
         return ("packets", "all", "data", "in", "out") if self.name == "host" else ("packets", "all", "data")
 
 
+_SRC, _DST = ("src4", "src6"), ("dst4", "dst6")
+
 GROUPINGS = {
     grouping.name: grouping
     for grouping in (
-        Grouping("key", ("src", "sport", "dst", "dport", "proto"), slice(0, 5), ("key",)),
-        Grouping("src", ("src",), slice(0, 1), ("src",)),
-        Grouping("dst", ("dst",), slice(0, 1), ("dst",)),
-        Grouping("host", ("host",), slice(0, 1), ("src", "dst", "self"), twice="hosts"),
-        Grouping("pair", ("src", "dst"), slice(0, 4, 2), ("pair",)),
-        Grouping("port", ("port", "proto"), slice(1, 5, 3), ("port", "proto"), twice="ports"),
-        Grouping("proto", ("proto",), slice(4, 5), ("proto",)),
+        Grouping("key", ("src", "sport", "dst", "dport", "proto"), slice(0, 5), ("key",), tuple(COLUMNS)),
+        Grouping("src", ("src",), slice(0, 1), ("src",), _SRC),
+        Grouping("dst", ("dst",), slice(0, 1), ("dst",), _DST),
+        Grouping("host", ("host",), slice(0, 1), ("src", "dst", "self"), _SRC + _DST, twice="hosts"),
+        Grouping("pair", ("src", "dst"), slice(0, 4, 2), ("pair",), _SRC + _DST),
+        Grouping(
+            "port", ("port", "proto"), slice(1, 5, 3), ("port", "proto"), ("sport", "dport", "proto"), twice="ports"
+        ),
+        Grouping("proto", ("proto",), slice(4, 5), ("proto",), ("proto",)),
     )
 }
 

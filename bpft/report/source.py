@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bpft import logfile
+from bpft import blockscan
 from bpft.block import Block
+from bpft.blockscan import Damage
 from bpft.core import Table
 from bpft.errors import BpftError, CannotRead, NotACapture
 from bpft.lineage import lineage, mark
-from bpft.logfile import Damage
 from bpft.meter.result import FileResult
 from bpft.paths import DAMAGED, Paths
 from bpft.record import Counters, Header
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bpft.core import Version
     from bpft.heritage import OldBlock
 
+_MANY = 4  # row groups
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
@@ -56,11 +57,16 @@ class Part:
         if isinstance(self.content, Block):
             self.content.verify()
 
-    def pieces(self) -> Iterator[Piece]:
-        """Its records.  Raises BlockDamaged."""
+    @property
+    def is_long(self) -> bool:
+        """Whether its pieces are so many that a second thread is worth it."""
+        return isinstance(self.content, Block) and len(self.content.sections) >= _MANY
+
+    def pieces(self, columns: Collection[int] | None = None) -> Iterator[Piece]:
+        """Its records.  columns: as for Group.records(), where not all are needed.  Raises BlockDamaged."""
         if isinstance(self.content, Block):
             for group in self.content.groups():
-                yield Piece(group.version, group.records(), group.has_ports, group.has_proto, group.other)
+                yield Piece(group.version, group.records(columns), group.has_ports, group.has_proto, group.other)
             return
         table = self.content if isinstance(self.content, Table) else self.content.table()
         for version in VERSIONS:
@@ -84,7 +90,7 @@ class Sources:
             self._add_stream(Stream(name))
             return
         start = _start(name)
-        if logfile.sniff(start):
+        if blockscan.sniff(start):
             self._add_blocks(name)
         elif reason := _no_capture(name):
             self._add_other(name, start, reason)
@@ -133,7 +139,7 @@ class Sources:
     def _add_blocks(self, name: str, source: Source | None = None) -> int:
         """Every intact block of a file; returns how many."""
         before = len(self._blocks)
-        for found in logfile.scan(source or name, check=False):
+        for found in blockscan.scan(source or name, check=False):
             if isinstance(found, Damage):
                 self.troubles.append(
                     f"{name}: {found.length} bytes at byte {found.offset} are left out: {found.reason}"
@@ -144,7 +150,7 @@ class Sources:
 
     def _add_stream(self, stream: Stream) -> None:
         """A capture stays a stream, of any length; all else has to be read more than once."""
-        if logfile.sniff(stream.start):
+        if blockscan.sniff(stream.start):
             self._add_blocks(stream.shown, stream.spooled())
             return
         with stream.first() as descriptor:

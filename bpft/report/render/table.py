@@ -10,7 +10,6 @@ from bpft.report.group import ADDRESSES
 from bpft.report.names import named
 from bpft.report.render import batches
 from bpft.report.render.grid import Grid
-from bpft.report.resolve import host_names
 from bpft.report.rows import Row
 from bpft.report.units import Units
 
@@ -80,6 +79,8 @@ class _Sheet:
         columns = self.grouping.columns
         if not self.style.numeric:
             places = [place for place, column in enumerate(columns) if column in ADDRESSES]
+            from bpft.report.resolve import host_names  # numbers need no network
+
             self.names = host_names(str(row.key[place]) for row in rows if not row.other for place in places)
         lines = [self._line(row) for row in rows]
         most = tuple(2 * value for value in self.answer.totals) if self.grouping.twice else self.answer.totals
