@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_DEPTH = 3  # items that wait to be taken: the memory of so many row groups
+_DEPTH = 1  # items that wait to be taken: each holds the memory of a row group
 
 
 @contextmanager
