@@ -5,12 +5,15 @@ The one door to python-daemon.
 
 import contextlib
 import os
+import resource
 import signal
 import sys
 
 from bpft import messages
 
 _READY = b"\0"
+_DESCRIPTORS = 1024  # far more than a trafd ever opens
+_NUMBERS = 1 << 20  # that a descriptor has, where no limit says it
 
 
 class Starter:
@@ -48,14 +51,15 @@ def secure_standard_streams() -> None:
 
 def detach(preserve: list[int]) -> Starter:
     """Go on as a daemon with the descriptors of preserve open; does not return in the first process."""
-    import daemon  # type: ignore[import-untyped]
-
     read_end, write_end = os.pipe()
     child = os.fork()
     if child:
         os.close(write_end)
         _leave(read_end, child)
     os.close(read_end)
+    _bound_descriptors(max(*preserve, write_end))
+    import daemon  # type: ignore[import-untyped]
+
     context = daemon.DaemonContext(
         detach_process=True,
         umask=0o027,
@@ -66,6 +70,15 @@ def detach(preserve: list[int]) -> Starter:
     context.open()
     messages.to_syslog()
     return Starter(write_end)
+
+
+def _bound_descriptors(highest: int) -> None:
+    """Let few descriptors be open: python-daemon before 3.0 keeps a set of all the numbers they may have."""
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    bound = max(_DESCRIPTORS, highest + 1)
+    if limit == resource.RLIM_INFINITY or limit > bound:
+        os.closerange(bound, _NUMBERS if limit == resource.RLIM_INFINITY else limit)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (bound, bound))
 
 
 def _leave(read_end: int, child: int) -> None:
