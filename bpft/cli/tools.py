@@ -158,9 +158,11 @@ def _running(root: str, interface: str, verb: str = "already running") -> str:
 
 
 def _trafd() -> list[str]:
-    """How to run trafd: the program beside this one, else the one of this Python."""
+    """How to run trafd: the program beside this one, else that of this Python; one executable is the whole suite."""
     from pathlib import Path
 
+    if getattr(sys, "frozen", False):
+        return [sys.executable, "trafd"]
     beside = Path(sys.argv[0]).absolute().with_name("trafd")
     return [sys.executable, *([str(beside)] if beside.exists() else ["-m", "bpft.cli.trafd"])]
 
