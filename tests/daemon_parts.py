@@ -35,7 +35,7 @@ def sums(table: Table) -> Sums:
 class FakeTap:
     """Counts what count() is told into the table that is in."""
 
-    engine, counting = "ring", "wire-exact"
+    engine, buffer, counting = "ring", 4 << 20, "wire-exact"
 
     def __init__(self) -> None:
         self.table = Table()

@@ -21,7 +21,7 @@ class FakeCapture:
 
     link_type = 1
     error = "The interface disappeared"
-    engine, exact, fallback = "ring", True, ""
+    engine, exact, fallback, buffer_bytes = "ring", True, "", 4 << 20
 
     def __init__(self) -> None:
         self.table: Table | None = None

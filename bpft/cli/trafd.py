@@ -23,7 +23,7 @@ from bpft.rotation import rotation, size_of
 
 _ENGINES = click.Choice(["auto", "pcap", "ring", "reference"])
 _PORTS = click.Choice(["all", "service", "none"])
-_LEAST_MEMORY = 1_000_000
+_LEAST_MEMORY, _MOST_BUFFER = 1_000_000, 1 << 30
 _HELP = {
     "count": "Stop after N frames.",
     "interface": "Listen on IFACE.  Default: IFF_LISTEN of the environment, else where the default route goes.",
@@ -38,6 +38,7 @@ _HELP = {
     "read": "Count the capture file FILE (-: standard input) into the log of EXT, and exit.",
     "max_flows": "The most records held, 0: no limit; smaller ones are summed up.  Default: by memory.",
     "max_memory": "The same in bytes, as 64M or 1G.",
+    "buffer": "The kernel's buffer for packets not read yet, as 64M.  Default: 1 % of memory, 4M to 64M.",
     "ports": "service: of two ports keep the one that names the service; none: keep neither.",
     "vlan": "Keep VLANs apart.",
     "prefix_len": "Keep so many bits of IPv4 and IPv6 addresses, as 24,48.",
@@ -73,6 +74,7 @@ _HELP = {
 @click.option("--read", metavar="FILE", help=_HELP["read"])
 @click.option("--max-flows", callback=number(), metavar="N", help=_HELP["max_flows"])
 @click.option("--max-memory", metavar="SIZE", help=_HELP["max_memory"])
+@click.option("--buffer", metavar="SIZE", help=_HELP["buffer"])
 @click.option("--ports", type=_PORTS, default="all", show_default=True, help=_HELP["ports"])
 @click.option("--vlan", is_flag=True, help=_HELP["vlan"])
 @click.option("--prefix-len", metavar="V4,V6", help=_HELP["prefix_len"])
@@ -142,6 +144,7 @@ def _settings(
         resume=options["resume"],
         key=key,
         max_flows=_max_flows(options["max_flows"], options["max_memory"], offline),
+        buffer=_buffer(options["buffer"]),
         foreground=options["foreground"],
         engine=options["engine"],
         rotation=None if options["rotate"] is None else rotation(options["rotate"], options["zone"] or ""),
@@ -171,6 +174,15 @@ def _max_flows(flows: int | None, memory: str | None, offline: bool) -> int:
     if size < _LEAST_MEMORY:
         raise UsageError(f"--max-memory {memory!r}: use a size of at least 1M, as 64M or 1G")
     return min(flows or flows_in(size), flows_in(size))
+
+
+def _buffer(size: str | None) -> int:
+    """Bytes of --buffer; 0: by memory.  Raises UsageError."""
+    if size is None:
+        return 0
+    if not _LEAST_MEMORY <= size_of(size) <= _MOST_BUFFER:
+        raise UsageError(f"--buffer {size!r}: use a size from 1M to 1G, as 64M")
+    return size_of(size)
 
 
 def _expression(file: str) -> str:

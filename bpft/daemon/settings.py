@@ -33,6 +33,7 @@ class Settings:
     resume: bool = False
     key: KeyMode = PLAIN
     max_flows: int = 0  #: of all tables of the process together; 0: no cap
+    buffer: int = 0  #: bytes of the kernel's buffer; 0: by memory
     foreground: bool = False
     engine: Engine = "auto"
     rotation: Rotation | None = None  #: when the log makes way for a new one; None: when somebody renames it

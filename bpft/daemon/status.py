@@ -47,6 +47,7 @@ def status(
         "state": state,
         "uptime_s": round(uptime_s, 3),
         "engine": tap.engine,
+        "buffer": tap.buffer,
         "counting": tap.counting,
         "key_mode": settings.key.name,
         "filter": settings.filter,

@@ -36,6 +36,7 @@ class Tap:
         self.info = host.interface_info(settings.interface)
         self.link_types: list[int] = []
         self.engine = ""  #: the one that was taken last
+        self.buffer = 0  #: bytes of its kernel buffer; 0: not known
         self.counting: CountingMode = COUNTING[-1]  #: how merged frames are counted (C2): the least exact way so far
         self._fallback = ""  # what was told of it
         self._started = False  # the capture has the table
@@ -51,8 +52,9 @@ class Tap:
             promiscuous=settings.promiscuous,
             key=settings.key,
             engine=settings.engine,
+            buffer=settings.buffer,
         )
-        self.engine = self._capture.engine
+        self.engine, self.buffer = self._capture.engine, self._capture.buffer_bytes
         self.counting = min(self.counting, self._way(self._capture), key=COUNTING.index)
         fallback = self._capture.fallback
         if fallback and fallback != self._fallback:

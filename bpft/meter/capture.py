@@ -39,6 +39,8 @@ class Live(Protocol):
     @property
     def exact(self) -> bool: ...
     @property
+    def buffer_bytes(self) -> int: ...
+    @property
     def fallback(self) -> str: ...
     def run(self, table: core.Table, count: int = 0) -> str: ...
     def swap(self, table: core.Table, merge: bool = False, settle: bool = False) -> core.Table: ...
@@ -58,8 +60,11 @@ def open_live(
     promiscuous: bool = True,
     key: KeyMode = PLAIN,
     engine: Engine = "auto",
+    buffer: int = 0,
 ) -> Live:
     """Open interface, filtered and non-blocking, ready to run; info is what the host says of it.
+
+    buffer: bytes that the kernel may hold for us; 0: as much as suits this machine.
 
     engine "auto" takes the ring where it works; the capture's fallback says why it does not.
     Raises NoSuchInterface, NoPermission, CannotCapture, BadExpression.
@@ -75,7 +80,7 @@ def open_live(
             promiscuous=promiscuous,
             snaplen=SNAPLEN,
             timeout_ms=TIMEOUT_MS,
-            buffer_bytes=min(max(host.machine_memory() // 100, _MIN_BUFFER), _MAX_BUFFER),
+            buffer_bytes=buffer or min(max(host.machine_memory() // 100, _MIN_BUFFER), _MAX_BUFFER),
             mtu=(info.mtu if info else None) or 0,
             mac=mac if len(mac) == 6 else None,
             engine=engine,

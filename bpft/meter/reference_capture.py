@@ -13,6 +13,7 @@ class ReferenceCapture:
 
     link_type = -1  # python-libpcap does not tell
     engine, exact, fallback = "reference", False, ""
+    buffer_bytes = 0  # python-libpcap does not tell
 
     def __init__(self, interface: str, filter: str, promiscuous: bool, addresses_only: bool, mac: bytes) -> None:
         self._interface, self._filter, self._promiscuous = interface, filter, promiscuous
