@@ -3,22 +3,19 @@
 Netlink, not /sys: it answers for the network namespace the process is in, whatever is mounted.
 """
 
-import socket
 import struct
 import time
-from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
+from bpft.host import netlink
 from bpft.host.interface import InterfaceInfo, LinkCounters
 
 PROC = Path("/proc")
 SYS = Path("/sys")
 
-# linux/netlink.h, linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h
+# linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h
 _RTM_NEWLINK, _RTM_GETLINK, _RTM_NEWADDR, _RTM_GETADDR = 16, 18, 20, 22
-_REQUEST_DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
-_NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_IFALIAS, _IFLA_STATS64, _IFLA_PARENT_BUS = 1, 3, 4, 20, 23, 57
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _IFF_UP, _IFF_LOOPBACK = 0x1, 0x8
@@ -27,9 +24,13 @@ _RTF_UP, _RTF_REJECT = 0x1, 0x200
 
 def interfaces(name: str = "") -> list[InterfaceInfo]:
     """The interfaces of this network namespace, or the one called name.  OSError where netlink is closed to us."""
-    links = [link for link in _dump(_RTM_GETLINK, _RTM_NEWLINK, 16) if not name or _text(link[1], _IFLA_IFNAME) == name]
+    links = [
+        link
+        for link in netlink.dump(_RTM_GETLINK, _RTM_NEWLINK, bytes(16))
+        if not name or netlink.text(link[1], _IFLA_IFNAME) == name
+    ]
     prefixes: dict[int, list[str]] = {}
-    for head, attributes in _dump(_RTM_GETADDR, _RTM_NEWADDR, 8) if links else ():
+    for head, attributes in netlink.dump(_RTM_GETADDR, _RTM_NEWADDR, bytes(8)) if links else ():
         _family, length, _flags, _scope, index = struct.unpack_from("=BBBBi", head)
         # On a point-to-point link IFA_ADDRESS is the other end; IFA_LOCAL is ours.
         address = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS, b"")
@@ -40,7 +41,7 @@ def interfaces(name: str = "") -> list[InterfaceInfo]:
 
 def _interface(head: bytes, attributes: dict[int, bytes], prefixes: dict[int, list[str]]) -> InterfaceInfo:
     _family, _pad, _type, index, flags, _change = struct.unpack_from("=BBHiII", head)
-    name = _text(attributes, _IFLA_IFNAME)
+    name = netlink.text(attributes, _IFLA_IFNAME)
     counters = None
     if len(attributes.get(_IFLA_STATS64, b"")) >= 32:
         rx_packets, tx_packets, rx_bytes, tx_bytes = struct.unpack_from("=4Q", attributes[_IFLA_STATS64])
@@ -49,12 +50,12 @@ def _interface(head: bytes, attributes: dict[int, bytes], prefixes: dict[int, li
     return InterfaceInfo(
         name=name,
         index=index,
-        alias=_text(attributes, _IFLA_IFALIAS),
+        alias=netlink.text(attributes, _IFLA_IFALIAS),
         mac=mac if any(mac) else b"",
         mtu=struct.unpack("=I", attributes[_IFLA_MTU])[0] if _IFLA_MTU in attributes else None,
         up=bool(flags & _IFF_UP),
         loopback=bool(flags & _IFF_LOOPBACK),
-        hardware=_hardware(name, _text(attributes, _IFLA_PARENT_BUS)),
+        hardware=_hardware(name, netlink.text(attributes, _IFLA_PARENT_BUS)),
         speed_mbit=_speed(name),
         prefixes=prefixes.get(index, []),
         counters=counters,
@@ -78,43 +79,6 @@ def _speed(name: str) -> int | None:
     except (OSError, ValueError):
         return None
     return speed if 0 < speed < 0xFFFFFFFF else None
-
-
-def _text(attributes: dict[int, bytes], kind: int) -> str:
-    return attributes.get(kind, b"").rstrip(b"\0").decode("utf-8", "replace")
-
-
-def _dump(request: int, answer: int, header: int) -> Iterator[tuple[bytes, dict[int, bytes]]]:
-    """The (fixed header, {attribute: bytes}) of each object the kernel lists."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as kernel:
-        kernel.settimeout(5)
-        kernel.send(struct.pack("=IHHII", 16 + header, request, _REQUEST_DUMP, 1, 0) + bytes(header))
-        while True:
-            data = kernel.recv(1 << 18)
-            offset = 0
-            while offset + 16 <= len(data):
-                length, kind = struct.unpack_from("=IH", data, offset)
-                if kind == _NLMSG_DONE or length < 16:
-                    return
-                if kind == _NLMSG_ERROR:
-                    code = -struct.unpack_from("=i", data, offset + 16)[0]
-                    raise OSError(code, "netlink refuses to list interfaces")
-                if kind == answer:
-                    body = data[offset + 16 : offset + length]
-                    yield body[:header], _attributes(body[header:])
-                offset += (length + 3) & ~3
-
-
-def _attributes(data: bytes) -> dict[int, bytes]:
-    found = {}
-    offset = 0
-    while offset + 4 <= len(data):
-        length, kind = struct.unpack_from("=HH", data, offset)
-        if length < 4:
-            break
-        found[kind & 0x3FFF] = data[offset + 4 : offset + length]
-        offset += (length + 3) & ~3
-    return found
 
 
 def default_interface() -> str:
