@@ -18,6 +18,7 @@ from bpft.daemon.control import Control
 from bpft.daemon.epoch import Epoch, cut
 from bpft.daemon.keeper import Keeper
 from bpft.daemon.loop import Loop, Shown
+from bpft.daemon.notify import Notifier
 from bpft.daemon.settings import Settings
 from bpft.daemon.tap import NOT_THERE
 from bpft.paths import paths
@@ -29,6 +30,7 @@ class LoopTap(FakeTap):
     def __init__(self) -> None:
         super().__init__()
         self.capturing = True
+        self.working = True
         self.there = NOT_THERE
         self.tries = 0
         self.started_with: list[int] = []
@@ -88,7 +90,7 @@ class FakeSignals:
 class Rig:
     """A loop with nothing real about it but its socket."""
 
-    def __init__(self, tmp_path: Path, **options: object) -> None:
+    def __init__(self, tmp_path: Path, notifier: Notifier | None = None, **options: object) -> None:
         settings = Settings("nope0", "x", paths(str(tmp_path)), **options)  # type: ignore[arg-type]
         self.tap, self.signals = LoopTap(), FakeSignals()
         self.disk = FakeDisk(self.tap)
@@ -97,7 +99,7 @@ class Rig:
         )
         self.socket = tmp_path / "c.sock"
         self.control = Control(self.socket)
-        self.loop = Loop(settings, self.keeper, self.tap, self.control, self.signals)  # type: ignore[arg-type]
+        self.loop = Loop(settings, self.keeper, self.tap, self.control, self.signals, notifier)  # type: ignore[arg-type]
         self.done: list[str] = []
         for name in ("save", "dump"):
             self._watch(name)

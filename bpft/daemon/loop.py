@@ -12,6 +12,7 @@ from bpft import host, messages
 from bpft.core import Signals, Table
 from bpft.daemon.control import Client, Control
 from bpft.daemon.keeper import Keeper, Outcome
+from bpft.daemon.notify import Notifier
 from bpft.daemon.settings import Settings
 from bpft.daemon.status import Rate, status
 from bpft.daemon.tap import NOT_THERE, Tap
@@ -44,9 +45,17 @@ class Screen(Protocol):
 class Loop:
     """run() until the daemon is told to stop; then the outcome and those who wait for it are there to be answered."""
 
-    def __init__(self, settings: Settings, keeper: Keeper, tap: Tap, control: Control, signals: Signals) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        keeper: Keeper,
+        tap: Tap,
+        control: Control,
+        signals: Signals,
+        notifier: Notifier | None = None,
+    ) -> None:
         self._settings, self._keeper, self._tap = settings, keeper, tap
-        self._control, self._signals = control, signals
+        self._control, self._signals, self._notifier = control, signals, notifier or Notifier()
         self._ended = tap.start(settings.count)
         self._waiting: dict[str, list[Client]] = {"save": [], "dump": [], "status": [], "stop": []}
         self._wanted: set[str] = set()
@@ -57,6 +66,7 @@ class Loop:
         self._why_gone = NOT_THERE  # the last reason told
         self._observe_at = _next_step()
         self._rate = Rate()
+        self._tell_at = self._next_word()
         self._draw_at: float | None = None
         self._screen: Screen | None = None
         self.outcome = Outcome(True, "")
@@ -70,8 +80,10 @@ class Loop:
                 self._turn()
         except BaseException as why:
             messages.error(f"{self._settings.interface}: internal error, stopping: {why!r}")
+            self._notifier.stopping()
             self._keeper.finish(self._save_first, self._give_up)
             raise
+        self._notifier.stopping()
         self.outcome = self._keeper.finish(self._save_first, self._give_up)
 
     def _turn(self) -> None:
@@ -83,6 +95,8 @@ class Loop:
         now = time.monotonic()
         if now >= self._observe_at:
             self._observe()
+        if self._tell_at is not None and now >= self._tell_at:
+            self._tell()
         if self._look_at is not None and now >= self._look_at:
             self._look()
         if self._draw_at is not None and now >= self._draw_at:
@@ -107,7 +121,7 @@ class Loop:
             self._wanted.add(command)
 
     def _timeout(self) -> float:
-        timers = (self._observe_at, self._look_at, self._draw_at, self._control.deadline())
+        timers = (self._observe_at, self._tell_at, self._look_at, self._draw_at, self._control.deadline())
         return max(0.0, min(at for at in timers if at is not None) - time.monotonic())
 
     def _take_signals(self) -> None:
@@ -137,6 +151,7 @@ class Loop:
         self._look_at = time.monotonic() + REOPEN_EVERY_S
         self._why_gone = NOT_THERE
         messages.error(f"{self._settings.interface}: {why or 'the capture ended'}; waiting for it to come back")
+        self._notifier.status("waiting for the interface")
         self._wanted.add("dump")
 
     # ---- what is done about it ----
@@ -163,12 +178,25 @@ class Loop:
                 **more,
             )
 
+    def _said(self, table: Table) -> tuple[str, dict[str, object]]:
+        return status(self._settings, self._keeper, self._tap, table, time.monotonic() - self._started, self._rate)
+
+    def _tell(self) -> None:
+        """A sign of life for systemd: this turns, and exchanging the table proves that the capture does."""
+        with self._keeper.frozen() as table:
+            text, _values = self._said(table)
+        if self._tap.working:
+            self._notifier.alive(text)
+        self._tell_at = self._next_word()
+
+    def _next_word(self) -> float | None:
+        every_s = self._notifier.every_s
+        return None if every_s is None else time.monotonic() + every_s
+
     def _status(self) -> None:
         self._wanted.discard("status")
         with self._keeper.frozen() as table:
-            text, values = status(
-                self._settings, self._keeper, self._tap, table, time.monotonic() - self._started, self._rate
-            )
+            text, values = self._said(table)
             records, (_packets, all_bytes, _data) = len(table), table.totals()
         messages.info(f"{self._settings.interface}: {text}")
         self._answer("status", Outcome(True, text, records, all_bytes), **values)
@@ -196,6 +224,7 @@ class Loop:
         self._keeper.epoch.sighted(self._keeper.cut())
         self._ended = self._tap.start(left)
         messages.notice(f"{self._settings.interface}: is back, counting again")
+        self._notifier.status("capturing")
 
     def _draw(self) -> None:
         assert self._screen is not None

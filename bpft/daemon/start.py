@@ -12,6 +12,7 @@ from bpft.daemon.detach import Starter, detach, secure_standard_streams
 from bpft.daemon.epoch import Epoch, cut
 from bpft.daemon.keeper import Keeper
 from bpft.daemon.loop import SIGNALS, Loop, Screen
+from bpft.daemon.notify import Notifier
 from bpft.daemon.pidfile import HeldFile, PidFile
 from bpft.daemon.recovery import recover
 from bpft.daemon.settings import Settings
@@ -57,12 +58,15 @@ def run(settings: Settings, screen: Screen | None = None) -> int:
                 tap.swap(table)
                 epoch = Epoch.resume(header, opened)
             keeper = Keeper(settings, tap, log, logfile.write_dump, epoch, resumed[0] if resumed else None)
-            loop = Loop(settings, keeper, tap, control, signals)
+            # Detached, we are nobody's service; a NOTIFY_SOCKET is then that of whoever started us.
+            notifier = Notifier(os.environ if settings.foreground else None)
+            loop = Loop(settings, keeper, tap, control, signals, notifier)
             messages.notice(f"{interface}: counting; save: {keeper.log_path}, dump: {keeper.dump_path}")
         except BaseException as why:
             starter.failed(str(why) or repr(why))
             raise
         starter.ready()
+        notifier.ready()
         loop.run(screen)
     # Whoever asked for the end is answered last, when the interface and EXT are free again.
     loop.answer_stop()

@@ -82,6 +82,11 @@ class Tap:
     def capturing(self) -> bool:
         return self._capture is not None
 
+    @property
+    def working(self) -> bool:
+        """The capture's thread runs, or there is nothing to capture from."""
+        return self._capture is None or (self._thread is not None and self._thread.is_alive())
+
     def start(self, count: int = 0) -> int:
         """Count, in a thread of its own; the descriptor returned is readable whenever that thread has ended."""
         if self._ended is None:
