@@ -1,8 +1,10 @@
 """What is said to people: on stderr while somebody can see it, else through syslog (the manual's facility and options).
+Where stderr is the journal of systemd, each line carries its level (sd-daemon(3)).
 
 Nothing here raises: a message that cannot be delivered must not cost a byte of traffic.
 """
 
+import os
 import select
 import sys
 from collections.abc import Callable
@@ -54,12 +56,6 @@ def to_syslog() -> None:
     _syslog = syslog.syslog
 
 
-def to_stderr() -> None:
-    """From now on to stderr, as at the start."""
-    global _syslog
-    _syslog = None
-
-
 def _say(level: int, shown: str, logged: str) -> None:
     if _syslog is not None:
         _syslog(level, one_line(logged))
@@ -69,10 +65,22 @@ def _say(level: int, shown: str, logged: str) -> None:
             return  # A terminal held with Ctrl-S, a pipe nobody reads: saving does not wait for them.
         if before is not None:
             before()
-        sys.stderr.write(f"{IDENT}: {one_line(shown)}\n")
+        sys.stderr.write(f"<{level}>{one_line(logged)}\n" if _journal(sys.stderr) else f"{IDENT}: {one_line(shown)}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         return  # A closed or absent stderr: there is nobody to tell.
+
+
+def _journal(stream: TextIO) -> bool:
+    """Whether stream is the journal's own: JOURNAL_STREAM is inherited, also by what was redirected since."""
+    named = os.environ.get("JOURNAL_STREAM")
+    if not named:
+        return False
+    try:
+        status = os.fstat(stream.fileno())
+    except UnsupportedOperation:
+        return False  # In memory.
+    return named == f"{status.st_dev}:{status.st_ino}"
 
 
 def _can_write(stream: TextIO) -> bool:

@@ -14,8 +14,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
     """What would go to syslogd."""
     lines: list[tuple[int, str]] = []
     monkeypatch.setattr("syslog.syslog", lambda level, text: lines.append((level, text)))
-    yield lines
-    messages.to_stderr()
+    monkeypatch.setattr(messages, "_syslog", None)  # what to_syslog() sets goes back behind the test
+    return lines
 
 
 def test_to_stderr_until_detached(capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,6 +39,23 @@ def test_to_syslog_with_the_manuals_options(
     assert opened == [("trafd", syslog.LOG_PID | syslog.LOG_CONS, syslog.LOG_DAEMON)]
     assert sent == [(level, "x") for level in (syslog.LOG_ERR, syslog.LOG_WARNING, syslog.LOG_NOTICE, syslog.LOG_INFO)]
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("redirected", [False, True])
+def test_the_journal_is_told_the_level(redirected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JOURNAL_STREAM stays in the environment of what a service starts with its stderr elsewhere."""
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end) as journal, os.fdopen(write_end, "w") as stream:
+        status = os.fstat(0 if redirected else write_end)
+        monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+        monkeypatch.setattr(sys, "stderr", stream)
+        for say in (messages.error, messages.warning, messages.notice, messages.info):
+            say("x\ny")
+        told = [journal.readline() for _ in range(4)]
+    if redirected:
+        assert told == [f"trafd: {word}x\\x0ay\n" for word in ("", "warning: ", "", "")]
+    else:
+        assert told == [f"<{level}>x\\x0ay\n" for level in (3, 4, 5, 6)]
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\0b", "a\x1b[2Jb", "a\udcffb"])
