@@ -204,12 +204,6 @@ class LogWriter:
             )
         return last
 
-    @property
-    def head_id(self) -> bytes:
-        """The id of the last intact block (SEMANTICS E9); empty where there is none.  Raises CannotRead."""
-        last = last_block(Source(self.path))[0] if self.path.exists() else None
-        return last.id if last else b""
-
 
 def _end_of(path: Path) -> Block | None:
     """The last block of a sibling; None where it is no log, or one that cannot be read: a save must not fail by it."""

@@ -72,7 +72,6 @@ def test_blocks_are_appended_in_a_chain(log: Path) -> None:
     assert [contents(load_table(b)) for b in found] == [contents(some(number)) for number in range(3)]
     assert found[-1].offset + found[-1].length == log.stat().st_size
     assert log.stat().st_mode & 0o777 == 0o640
-    assert writer.head_id == results[2].id == LogWriter(log).head_id
     assert LogWriter(log).append(header(3), some(3)).offset == found[-1].offset + found[-1].length
 
 
@@ -321,11 +320,6 @@ def test_siblings_are_what_rotation_makes_of_a_name(log: Path) -> None:
     for name in ("trafd.eth0", "trafd.eth0-2026-11", "trafd.eth0.1", "trafd.eth01", ".trafd.eth0.lock", "trafd.eth"):
         log.with_name(name).touch()
     assert [path.name for path in siblings(log)] == ["trafd.eth0-2026-11", "trafd.eth0.1"]
-
-
-def test_the_head_is_the_last_id(log: Path) -> None:
-    assert LogWriter(log.with_name("trafd.new")).head_id == b""
-    assert fill(log, 2)[-1].id == LogWriter(log).head_id
 
 
 # ---- scanning ----
