@@ -1,7 +1,8 @@
 """Which blocks count where originals, dumps and what was made of them meet: no epoch ever twice (SEMANTICS E7).
 
 A block stands for one or more epochs: its own, or those that it names when it was made of others.  It counts no more
-where another names its id in ``replaces``, or where blocks that count stand for all its epochs.
+where another names its id in ``replaces``, or where blocks that count stand for all its epochs.  But what a repair
+saved of a block never takes the place of that block itself, where a copy of it is whole.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,11 @@ class Mark:
     age: tuple[bool, int, bool]
     replaces: tuple[bytes, ...]
     is_save: bool
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of it was lost to damage."""
+        return self.age[0]
 
 
 class Told(Protocol):
@@ -54,7 +60,7 @@ class Lineage:
 
 def lineage(marks: Sequence[Mark]) -> Lineage:
     """Which blocks count.  Those that stand for most epochs go first, then the later, then the larger id."""
-    replaced = {old for mark in marks for old in mark.replaces}
+    replaced = superseded(marks)
     found = Lineage()
     owner: dict[bytes, int] = {}  # origin -> place of the block that counts for it
     seen: set[bytes] = set()
@@ -78,6 +84,19 @@ def lineage(marks: Sequence[Mark]) -> Lineage:
     found.counts.sort()
     found.torn.sort()
     return found
+
+
+def superseded(marks: Iterable[Mark]) -> set[bytes]:
+    """The ids of those that count no more because others name them."""
+    by_any: set[bytes] = set()
+    by_whole: set[bytes] = set()
+    whole: set[bytes] = set()
+    for one in marks:
+        by_any.update(one.replaces)
+        if one.is_whole:
+            by_whole.update(one.replaces)
+            whole.add(one.id)
+    return by_whole | (by_any - whole)
 
 
 def origins(blocks: Iterable[Mark]) -> list[bytes]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from bpft.block import Block
 from bpft.blockscan import Damage, scan
 from bpft.errors import BlockDamaged, CannotRead
-from bpft.lineage import Mark, mark
+from bpft.lineage import Mark, mark, superseded
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +166,10 @@ def _sequence(one: _Seen, before: _Seen) -> None:
 
 def _twice(seen: list[_Seen]) -> None:
     """The same block, or blocks of the same epoch: readers count one of them (SEMANTICS E7)."""
-    replaced = {old for one in seen for old in one.mark.replaces}
+    replaced = superseded(one.mark for one in seen)
     ids: dict[bytes, _Seen] = {}
     epochs: dict[bytes, _Seen] = {}
-    for one in sorted(seen, key=lambda one: not one.mark.is_save):
+    for one in sorted(seen, key=lambda one: (not one.mark.is_whole, not one.mark.is_save)):
         if one.mark.id in ids:
             one.find(f"it is the same as {ids[one.mark.id].place}; it counts once")
             continue
@@ -181,6 +181,9 @@ def _twice(seen: list[_Seen]) -> None:
             if epoch not in epochs:
                 epochs[epoch] = one
                 continue
+            if epochs[epoch].mark.is_whole and not one.mark.is_whole:
+                one.note(f"it was repaired, and {epochs[epoch].place} is whole: only that counts")
+                break
             text = f"its epoch, {epoch.hex()}, is that of {epochs[epoch].place}; only the later counts"
             (one.find if one.mark.is_save else one.note)(text)
             break

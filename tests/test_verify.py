@@ -1,6 +1,7 @@
 """bpft verify: what it finds, what it does not mind, and what a repaired copy holds."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from bpft import core
 from bpft.block import Block, load_table, write_block
 from bpft.blockscan import scan
 from bpft.cli.main import run
+from bpft.lineage import lineage, mark
 from bpft.logfile import LogWriter, write_dump
+from bpft.merge import merge
 from bpft.record import Counters, Header
 from bpft.repair import repair
 from bpft.report.source import Sources
@@ -213,6 +216,32 @@ def test_a_repaired_block_counts_only_where_the_whole_one_is_not(log: Path, tmp_
         sources.add(str(tmp_path / name))
     counted = [part.header for part in sources.parts() if part.header.epoch == bytes([1]) * 16]
     assert [(one.role, one.source) for one in counted] == [("dump", "live")]
+
+
+@pytest.mark.parametrize("epoch", [b"e" * 16, b""])
+def test_a_backup_of_the_whole_block_takes_the_place_of_the_repaired_one(tmp_path: Path, epoch: bytes) -> None:
+    backup, bad, copy, out = (tmp_path / name for name in ("backup", "bad", "copy", "out"))
+    writer = LogWriter(backup)
+    for number in range(3):
+        writer.append(replace(header(number), epoch=epoch and bytes([number]) * 16), rows(number))
+    whole = blocks(backup)
+    data = bytearray(backup.read_bytes())
+    data[whole[1].sections[0][0] + 40] ^= 1
+    bad.write_bytes(data)
+    repair(bad, copy)
+    assert blocks(copy)[1].rows < whole[1].rows
+    for files in ([copy, backup], [backup, copy]):
+        found = [block for file in files for block in blocks(file)]
+        assert {found[place].id for place in lineage([mark(block) for block in found]).counts} == {b.id for b in whole}
+        assert not any(
+            "repaired" in finding.reason or "epoch" in finding.reason
+            for file in verify(files)
+            for finding in file.findings
+        )
+        out.unlink(missing_ok=True)
+        merge([str(file) for file in files], out)
+        assert [(block.rows, block.header.source) for block in blocks(out)] == [(b.rows, "live") for b in whole]
+        assert verify([out])[0].findings == []
 
 
 # ---- the command ----
