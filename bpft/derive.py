@@ -23,6 +23,7 @@ class Entry:
     offset: int
     begin_ns: int
     end_ns: int
+    previous: bytes  #: id of the block before it in its chain
     mark: Mark
     kind: tuple[object, ...]  #: blocks are summed only with others of their kind
     edited: bool  #: it does not stay as it is
@@ -59,7 +60,7 @@ def collect(sources: Iterable[Source], look: Callable[[Block], tuple[tuple[objec
             kind, edited = look(block)
             kind = kinds.setdefault(kind, kind)
             begin, end = block.header.begin_ns, block.header.end_ns
-            found.entries.append(Entry(source, block.offset, begin, end, mark(block), kind, edited))
+            found.entries.append(Entry(source, block.offset, begin, end, block.previous, mark(block), kind, edited))
             found.end = block.offset + block.length
     return found
 

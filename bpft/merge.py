@@ -1,7 +1,7 @@
 """bpft merge: logs of hosts and interfaces in one file, no block and no epoch of them twice (SEMANTICS E7, R6)."""
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
@@ -77,7 +77,21 @@ def _plans(found: Collection, sum_equal: bool) -> list[Plan]:
     }
     by_file = [list(entries) for _, entries in groupby((found.entries[n] for n in kin.counts), lambda e: id(e.source))]
     ordered = [plans[id(entry)] for entry in heapq.merge(*by_file, key=lambda entry: entry.begin_ns)]
-    return _summed_plans(ordered) if sum_equal else ordered
+    return _summed_plans(_chained(ordered)) if sum_equal else list(_chained(ordered))
+
+
+def _chained(plans: list[Plan]) -> Iterator[Plan]:
+    """Plans with none before the one whose block it goes on from, be that of another file, or of a later hour."""
+    known = {old: plan for plan in plans for old in (*plan.entries[0].mark.replaces, plan.entries[0].mark.id)}
+    done: set[int] = set()
+    for plan in plans:
+        line: list[Plan] = []
+        before: Plan | None = plan
+        while before is not None and id(before) not in done:
+            done.add(id(before))
+            line.append(before)
+            before = known.get(before.entries[0].previous)
+        yield from reversed(line)
 
 
 def _summed_plans(plans: Iterable[Plan]) -> list[Plan]:

@@ -54,6 +54,18 @@ def test_the_same_block_is_in_it_once(tmp_path: Path) -> None:
     assert again.read_bytes() == out.read_bytes()
 
 
+def test_a_chain_holds_where_the_clock_was_set_back_and_files_share_a_block(tmp_path: Path) -> None:
+    one, two, out = tmp_path / "one", tmp_path / "two", tmp_path / "out"
+    first, second, third = grow(two, [5, 2, 3])
+    one.write_bytes(two.read_bytes()[: third.offset])
+    two.write_bytes(two.read_bytes()[second.offset :])
+    for files in ([one, two], [two, one]):
+        out.unlink(missing_ok=True)
+        merge(names(*files), out)
+        assert [block.id for block in intact(out)] == [first.id, second.id, third.id]
+        assert verify([out])[0].findings == []
+
+
 def test_of_one_epoch_the_later_block_counts(tmp_path: Path) -> None:
     early, late, out, more = (tmp_path / name for name in ("early", "late", "out", "more"))
     dump(early, 1, length_ns=HOUR // 2)
