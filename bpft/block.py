@@ -41,7 +41,6 @@ END_SIZE = SECTION.size + END_BODY.size + CRC.size
 _END_HEAD = SECTION.pack(END, END_BODY.size)
 #: A section that is read whole is no longer than this: ten columns of 65,536 rows take less than half of it.
 _MAX_SECTION = 16 << 20
-_CHUNK = 1 << 20
 #: What transfers as text make of the magic: CR LF to LF or CR, LF to CR LF (all, or bare ones), LF to CR, CR to LF.
 _CONVERTED = tuple(
     MAGIC[:5] + end
@@ -108,11 +107,9 @@ class Block:
     def verify(self) -> None:
         """Check every byte of it by its id.  Raises BlockDamaged."""
         content = blake2b(digest_size=ID_BYTES)
-        at, end = self.offset, self.offset + self.length - ID_BYTES - CRC.size
-        while at < end and (data := self.source.read(at, min(_CHUNK, end - at))):
+        for data in self.source.pieces(self.offset, self.offset + self.length - ID_BYTES - CRC.size):
             content.update(data)
-            at += len(data)
-        if at != end or content.digest() != self.id:
+        if content.digest() != self.id:
             raise self.damaged("its bytes are not those that its id was made of")
 
     def groups(self) -> Iterator[Group]:

@@ -130,13 +130,9 @@ class OldFile:
 
         The epoch is a hash of the block's bytes, so that a block which is imported twice counts once (SEMANTICS E7).
         """
-        end = head.entries_at + rows * self.layout.entry.size
         content = blake2b(digest_size=16)
-        at = head.offset
-        while at < end:
-            data = self.source.read(at, min(1 << 20, end - at))
+        for data in self.source.pieces(head.offset, head.entries_at + rows * self.layout.entry.size):
             content.update(data)
-            at += len(data)
         labels = {
             "layout": f"BPFT {self.layout}",
             "unknown": "packets, frames, drops, filter, -m, direction",

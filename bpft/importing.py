@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from bpft.blockscan import Damage, scan
 from bpft.heritage import OldFile
-from bpft.logfile import Damage, LogWriter, scan
+from bpft.logfile import LogWriter
 
 
 class Imported(NamedTuple):
@@ -36,10 +37,10 @@ def append(old: OldFile, log: LogWriter, interface: str = "", host: str = "") ->
 
 
 def _epochs(path: Path) -> set[bytes]:
-    """What the blocks of a log stand for."""
+    """What the intact blocks of a log stand for."""
     found: set[bytes] = set()
     if path.exists():
-        for block in scan(path, check=False):
+        for block in scan(path):
             if not isinstance(block, Damage):
                 found.update(block.header.epochs or [block.header.epoch])
     return found

@@ -12,8 +12,6 @@ from bpft.errors import CannotWrite
 from bpft.lognames import FLAGS, MODE, claim, lock_log, same_file, sync_directory
 from bpft.source import Source
 
-_CHUNK = 1 << 20
-
 
 def write_log(out: Path, pieces: Iterable[bytes], force: bool = False) -> int:
     """Make out a file of these pieces; returns its length.  Raises CannotWrite, also where out is there already (R6).
@@ -70,13 +68,12 @@ def replace_log(source: Source, end: int, pieces: Iterable[bytes]) -> int:
 def copied(block: Block) -> Iterator[bytes]:
     """The bytes of a block as they are.  Raises BlockDamaged."""
     block.verify()
-    at, end = block.offset, block.offset + block.length
-    while at < end:
-        data = block.source.read(at, min(_CHUNK, end - at))
-        if not data:
-            raise block.damaged("the file was cut meanwhile")
+    length = 0
+    for data in block.source.pieces(block.offset, block.offset + block.length):
+        length += len(data)
         yield data
-        at += len(data)
+    if length != block.length:
+        raise block.damaged("the file was cut meanwhile")
 
 
 def _appended(source: Source, end: int) -> Iterator[bytes]:

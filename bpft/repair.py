@@ -18,7 +18,6 @@ from bpft.source import Source
 
 _END_HEAD = SECTION.pack(END, END_BODY.size)
 _ROWS_HEAD = ROWS.to_bytes(2, "little")
-_COPY = 1 << 20
 
 
 @dataclass(slots=True)
@@ -58,17 +57,10 @@ def _pieces(source: Source, found: list[Block | Damage], done: Repaired) -> Iter
         if isinstance(item, Block):
             done.blocks += 1
             done.records += item.rows
-            yield from _copied(source, item.offset, item.length)
+            yield from source.pieces(item.offset, item.offset + item.length)
         else:
             after = found[place + 1] if place + 1 < len(found) else None
             yield from _mended(source, item, after if isinstance(after, Block) else None, done)
-
-
-def _copied(source: Source, at: int, length: int) -> Iterator[bytes]:
-    end = at + length
-    while at < end and (data := source.read(at, min(_COPY, end - at))):
-        yield data
-        at += len(data)
 
 
 def _mended(source: Source, damage: Damage, after: Block | None, done: Repaired) -> Iterator[bytes]:
@@ -85,7 +77,7 @@ def _mended(source: Source, damage: Damage, after: Block | None, done: Repaired)
         if wreck.restored:
             kept.what, kept.lost_bytes, kept.lost_records, kept.records = "restored", 0, 0, wreck.rows or 0
             yield START.pack(MAGIC, FORMAT_VERSION, b"")
-            yield from _copied(source, start + START.size, limit - start - START.size)
+            yield from source.pieces(start + START.size, limit)
         elif wreck.block is not None:
             yield from _salvaged(wreck, after if limit == end else None, kept)
 
@@ -108,7 +100,7 @@ def _other_version(source: Source, start: int) -> bool:
 def _unread(source: Source, kept: Kept) -> Iterator[bytes]:
     """What a newer bpft wrote may be whole: it stays, unread."""
     kept.what, kept.lost_bytes, kept.lost_records = "kept", 0, 0
-    yield from _copied(source, kept.offset, kept.length)
+    yield from source.pieces(kept.offset, kept.offset + kept.length)
 
 
 def _salvaged(wreck: "_Wreck", after: Block | None, kept: Kept) -> Iterator[bytes]:
@@ -121,10 +113,12 @@ def _salvaged(wreck: "_Wreck", after: Block | None, kept: Kept) -> Iterator[byte
     of = "an unknown number of" if wreck.rows is None else str(wreck.rows)
     text = f"{block.rows} of {of} records; {kept.lost_bytes} of {kept.length} bytes were damaged: {kept.reason}"
     old = wreck.id or (after.previous if after and after.header.sequence == block.header.sequence + 1 else b"")
+    named = [old] if len(old) == ID_BYTES else []
     header = replace(
         block.header,
         source="repaired",
-        replaces=[*block.header.replaces, *([old] if len(old) == ID_BYTES else [])],
+        replaces=[*block.header.replaces, *named],
+        epochs=block.header.epochs if block.header.epochs or block.header.epoch else named,
         labels=block.header.labels | {"repaired": text},
     )
     yield from rewrite_block(block, header)
@@ -175,8 +169,7 @@ class _Wreck:
 
     def _proved(self) -> bool:
         content = blake2b(START.pack(MAGIC, FORMAT_VERSION, b""), digest_size=ID_BYTES)
-        begin = self._start + START.size
-        for data in _copied(self._source, begin, self._limit - ID_BYTES - CRC.size - begin):
+        for data in self._source.pieces(self._start + START.size, self._limit - ID_BYTES - CRC.size):
             content.update(data)
         return content.digest() == self.id
 

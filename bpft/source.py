@@ -1,8 +1,11 @@
 """A file open for reading at any place, by however many readers."""
 
 import os
+from collections.abc import Iterator
 
 from bpft.errors import CannotRead
+
+_PIECE = 1 << 20
 
 
 class Source:
@@ -40,3 +43,9 @@ class Source:
         except OSError as error:
             raise CannotRead(self.name, error.strerror) from None
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def pieces(self, offset: int, end: int) -> Iterator[bytes]:
+        """The bytes from offset to end, or to the end of the file, a megabyte at a time.  Raises CannotRead."""
+        while offset < end and (piece := self.read(offset, min(_PIECE, end - offset))):
+            yield piece
+            offset += len(piece)

@@ -217,6 +217,21 @@ def test_importing_twice_counts_once(tmp_path: Path) -> None:
     assert [group.has_packets for one in blocks for group in one.groups()] == [False] * 2
 
 
+def test_a_block_that_was_damaged_since_is_imported_again(tmp_path: Path) -> None:
+    data = made("v4", "little", [([Entry(src=n)], [(10**9 + n, 0), (10**9 + n + 1, 0)], False) for n in (1, 2)])
+    path, log = old(tmp_path / "trafd.fxp0", data), LogWriter(tmp_path / "log")
+    assert list(append(open_old(path), log))[-1].known == 0
+    [first, _] = [found for found in scan(log.path) if isinstance(found, Block)]
+    there = bytearray(log.path.read_bytes())
+    there[first.sections[0][0] + 40] ^= 1
+    log.path.write_bytes(there)
+    assert [(done.blocks, done.known) for done in append(open_old(path), log)] == [(1, 0), (2, 1)]
+    assert [found.header.begin_ns // 10**9 for found in scan(log.path) if isinstance(found, Block)] == [
+        10**9 + 2,
+        10**9 + 1,
+    ]
+
+
 def test_a_log_of_both_kinds(tmp_path: Path) -> None:
     """Imported and counted records under one key and under others."""
     log = LogWriter(tmp_path / "log")
