@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bpft import messages
 from bpft.core import Table
-from bpft.daemon.keeper import WARN_EVERY_S
+from bpft.daemon.keeper import WARN_EVERY_S, Keeper
 
 
 def total(parts: list[Sums]) -> Sums:
@@ -42,6 +42,20 @@ def test_an_empty_table_is_dumped_and_saved_too(tmp_path: Path) -> None:
     assert keeper.save().ok
     assert disk.dumped
     assert disk.dumped[1] == disk.blocks[0][1] == {}
+
+
+def test_the_sums_of_a_run_outlive_saves_and_leave_out_what_was_resumed(tmp_path: Path) -> None:
+    keeper, tap, disk = make(tmp_path)
+    resumed = Table()
+    add(resumed, 1, 5, 500)
+    tap.table.merge(resumed)
+    keeper = Keeper(keeper._settings, tap, disk, disk.write_dump, keeper.epoch, resumed)
+    tap.count(1, 2, 200)
+    assert keeper.save().ok
+    tap.count(2, 1, 100)
+    with keeper.frozen() as table:
+        of_run = keeper.since_start(table)
+    assert (of_run["seen"], of_run["counted"], of_run["packets"], of_run["all"], of_run["non-ip"]) == (3, 3, 3, 300, 0)
 
 
 def test_a_save_begins_a_new_epoch_at_the_instant_the_old_one_ends(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ The one rule behind it: a table that was swapped out is either acknowledged by t
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,8 +75,9 @@ class Keeper:
         self.epoch = epoch
         self.log_path = settings.paths.log(settings.ext)
         self.dump_path = settings.paths.dump(settings.ext)
-        frames, wire_bytes = _seen(resumed) if resumed is not None else (0, 0)
-        self._other_frames, self._other_bytes = -frames, -wire_bytes  # of this run but not of the table
+        self._other: Counter[str] = Counter()  # of this run but not of the table
+        if resumed is not None:
+            self._other.subtract(_sums(resumed))
         self._drops_told = 0
         self._folds_told, self._warn_at = _folded(resumed) if resumed is not None else 0, 0.0
         self.saved_ns = 0  #: when the last save of this run was acknowledged (UTC); 0: none was yet
@@ -138,7 +140,7 @@ class Keeper:
             self._rejoin(table)
             raise
         self.epoch = self.epoch.successor(at)
-        self._other_frames, self._other_bytes = self.seen(table)
+        self._other = self.since_start(table)
         self._report_folds(table)
         self._folds_told = 0
         self.saved_ns = at.utc_ns
@@ -215,15 +217,16 @@ class Keeper:
                 f"{folded:,} small ones are summed up since the last save; totals stay exact"
             )
 
-    def seen(self, table: Table) -> tuple[int, int]:
-        """Frames and their bytes on the wire since the start, saved ones included; table: the one that goes on."""
-        frames, wire_bytes = _seen(table)
-        return self._other_frames + frames, self._other_bytes + wire_bytes
+    def since_start(self, table: Table) -> Counter[str]:
+        """The sums of this run, saved tables included; table: the one that goes on."""
+        total = _sums(table)
+        total.update(self._other)
+        return total
 
     def frames(self) -> int:
         """Frames counted since the start, saved ones included."""
         with self.frozen() as table:
-            return self.seen(table)[0]
+            return self.since_start(table)["seen"]
 
 
 def _failed(verb: str, why: Exception) -> Outcome:
@@ -231,10 +234,13 @@ def _failed(verb: str, why: Exception) -> Outcome:
     return Outcome(False, f"cannot {verb}: {text}; nothing is lost, the table goes on")
 
 
-def _seen(table: Table) -> tuple[int, int]:
-    """Frames, and their bytes as on the wire."""
+def _sums(table: Table) -> Counter[str]:
+    """Frames seen and counted, their bytes as on the wire, frames by SKIP_REASONS; packets and bytes of the records."""
     counted = counters(table)
-    return counted.seen, sum(wire_bytes for *_, wire_bytes in counted.direction.values())
+    packets, all_bytes, data = table.totals()
+    wire_bytes = sum(wire_bytes for *_, wire_bytes in counted.direction.values())
+    sums = {"seen": counted.seen, "counted": counted.counted, "wire_bytes": wire_bytes}
+    return Counter({**counted.skipped, **sums, "packets": packets, "all": all_bytes, "data": data})
 
 
 def _folded(table: Table) -> int:

@@ -205,7 +205,7 @@ class Loop:
         """Each five minutes: the interface's counters for the series, how fast it goes, whether the cap folds."""
         with self._keeper.frozen() as table:
             self._keeper.cut()
-            self._rate.mark(self._keeper.seen(table)[1])
+            self._rate.mark(self._keeper.since_start(table)["wire_bytes"])
         self._observe_at = _next_step()
 
     def _look(self) -> None:

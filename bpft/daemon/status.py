@@ -31,12 +31,17 @@ class Rate:
 def status(
     settings: Settings, keeper: Keeper, tap: Tap, table: Table, uptime_s: float, rate: Rate
 ) -> tuple[str, dict[str, object]]:
-    """In a line, and as values; sums, frames and folds are those since the last save, the kernel's since the start."""
+    """In a line, and as values.
+
+    Sums, frames and folds are those since the last save, as the table has them; those of ``since_start`` and what the
+    kernel received and dropped are of the whole run.
+    """
     received, dropped, if_dropped = tap.kernel()
     packets, all_bytes, _data = table.totals()
     counted = counters(table)
     state = "capturing" if tap.capturing else "waiting for the interface"
-    rate_bps, rate_s = rate.until_now(keeper.seen(table)[1])
+    since_start = keeper.since_start(table)
+    rate_bps, rate_s = rate.until_now(since_start["wire_bytes"])
     text = (
         f"{state} for {messages.duration(uptime_s)}; since the last save {messages.count(len(table), 'flow')}, "
         f"{messages.count(packets, 'packet')}, {messages.size(all_bytes)}; "
@@ -61,6 +66,8 @@ def status(
         "counted": counted.counted,
         "skipped": {reason: frames for reason, frames in counted.skipped.items() if frames},
         "folded": counted.folded,
+        "since_start": {name: since_start[name] for name in ("seen", "counted", "wire_bytes", "packets", "all", "data")}
+        | {"skipped": {reason: since_start[reason] for reason in counted.skipped}},
         "received": received,
         "dropped": dropped,
         "if_dropped": if_dropped,
