@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from bpft.chunk import Chunk, chunks_of
@@ -41,12 +43,29 @@ def open(*files: str | os.PathLike[str]) -> Log:
     Nothing is ever counted twice: of a dump and its save only the later counts.  Damage is passed over with a
     DamageWarning.  Raises CannotRead, NotACapture and NothingRecorded (all BpftError).
     """
+    return Log(sources_of([os.fspath(name) for name in files]))
+
+
+def sources_of(files: Sequence[str], root: str = "") -> Sources:
+    """What files hold, of which an empty one is a log without blocks; without files, all that trafd recorded.
+
+    root: where that lies below; "": BPFT_ROOT.  Raises CannotRead, NotACapture and NothingRecorded.
+    """
     sources = Sources()
     for name in files:
-        sources.add(os.fspath(name))
+        if not _is_empty(name):
+            sources.add(name)
     if not files:
-        sources.add_recorded(paths(environment_root()))
-    return Log(sources)
+        sources.add_recorded(paths(root or environment_root()))
+    return sources
+
+
+def _is_empty(name: str) -> bool:
+    try:
+        found = Path(name).stat()
+    except OSError:
+        return False  # Whoever opens it says why.
+    return stat.S_ISREG(found.st_mode) and not found.st_size
 
 
 class Block:

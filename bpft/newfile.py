@@ -22,10 +22,10 @@ def write_log(out: Path, pieces: Iterable[bytes], force: bool = False) -> int:
         there = os.path.lexists(out)
         taken = claim(out, force)
         try:
-            with _draft(out) as fd:
+            with draft(out) as fd:
                 length = _write(fd, pieces)
                 os.fsync(fd)
-                os.rename(_hidden(out), out)  # noqa: PTH104 - as os.X, so that a test can make it fail
+                os.rename(hidden(out), out)  # noqa: PTH104 - as os.X, so that a test can make it fail
         except BaseException:
             if not there:
                 os.unlink(out)  # noqa: PTH108
@@ -46,7 +46,7 @@ def replace_log(source: Source, end: int, pieces: Iterable[bytes]) -> int:
     """
     path = Path(source.name)
     try:
-        with _draft(path, os.fstat(source.fileno())) as fd:
+        with draft(path, os.fstat(source.fileno())) as fd:
             _write(fd, pieces)
             os.fsync(fd)
             lock = lock_log(path)
@@ -56,7 +56,7 @@ def replace_log(source: Source, end: int, pieces: Iterable[bytes]) -> int:
                 _write(fd, _appended(source, end))
                 os.fsync(fd)
                 length = os.fstat(fd).st_size
-                os.rename(_hidden(path), path)  # noqa: PTH104
+                os.rename(hidden(path), path)  # noqa: PTH104
                 sync_directory(path.parent)
             finally:
                 os.close(lock)
@@ -83,21 +83,22 @@ def _appended(source: Source, end: int) -> Iterator[bytes]:
         yield from copied(found)
 
 
-def _hidden(path: Path) -> Path:
+def hidden(path: Path) -> Path:
+    """The name that a draft of path has until it is whole."""
     return path.with_name(f".{path.name}.rewriting")
 
 
 @contextmanager
-def _draft(path: Path, like: os.stat_result | None = None) -> Iterator[int]:
+def draft(path: Path, like: os.stat_result | None = None) -> Iterator[int]:
     """A descriptor of an empty hidden file beside path, with the owner and mode of like; it is gone unless renamed."""
-    hidden = _hidden(path)
-    fd = os.open(hidden, FLAGS | os.O_CREAT, MODE)
+    name = hidden(path)
+    fd = os.open(name, FLAGS | os.O_CREAT, MODE)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CannotWrite(str(path), "another bpft is rewriting it") from None
-        if not same_file(fd, hidden):
+        if not same_file(fd, name):
             raise CannotWrite(str(path), "another bpft has just rewritten it; try again")
         try:
             os.ftruncate(fd, 0)
@@ -108,8 +109,8 @@ def _draft(path: Path, like: os.stat_result | None = None) -> Iterator[int]:
                     os.fchown(fd, like.st_uid, like.st_gid)
             yield fd
         finally:
-            if same_file(fd, hidden):
-                os.unlink(hidden)  # noqa: PTH108
+            if same_file(fd, name):
+                os.unlink(name)  # noqa: PTH108
     finally:
         os.close(fd)
 

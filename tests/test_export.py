@@ -22,6 +22,7 @@ from old_files import Entry, block
 
 from bpft import core
 from bpft.cli.main import run
+from bpft.export.output import new_file
 from bpft.logfile import LogWriter
 from bpft.record import Header
 from bpft.report.answer import Question, answer
@@ -207,6 +208,54 @@ def test_no_log_is_overwritten_and_no_half_is_left(tmp_path: Path, capsys: pytes
     assert kept.read_text() == "as it was"
     assert run(["export", str(SAMPLE), "--format", "csv", "-o", str(tmp_path / "none/out")]) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["capture", "kept", "log", "trafd.old"]
+
+
+def test_a_link_to_a_file_is_refused_and_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    there, missing = tmp_path / "there", tmp_path / "missing"
+    there.write_text("as it was")
+    for form in ("csv", "sqlite"):
+        for target in (there, missing):
+            link = tmp_path / "link"
+            link.symlink_to(target)
+            assert run(["export", str(SAMPLE), "--format", form, "-o", str(link)]) == 1
+            assert capsys.readouterr().err == f"bpft: {link}: is a link; name the file itself\n"
+            assert link.readlink() == target
+            link.unlink()
+    assert there.read_text() == "as it was"
+    assert list(tmp_path.iterdir()) == [there]
+
+
+def test_two_exports_to_one_name_do_not_mix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    with new_file(out, []) as name:
+        name.write_text("whole")
+        assert run(["export", str(SAMPLE), "--format", "csv", "-o", str(out)]) == 1
+        assert capsys.readouterr().err == f"bpft: {out}: another bpft is rewriting it\n"
+        assert not out.exists()
+    assert out.read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_empty_file_is_a_log_of_no_records(tmp_path: Path, form: str) -> None:
+    empty, log = tmp_path / "empty", tmp_path / "log"
+    empty.touch()
+    save(log, (4, blocks.record()))
+    assert export(form, tmp_path / "none", str(empty)) == []
+    assert len(export(form, tmp_path / "one", str(empty), str(log))) == 1
+    assert run(["export", str(empty), "--format", form, "-o", str(empty)]) == 1
+    assert not empty.stat().st_size
+
+
+def test_standard_output_by_name_and_closed(tmp_path: Path) -> None:
+    result = subprocess.run(
+        program(str(SAMPLE), "--format", "csv", "-o", "-"), cwd=tmp_path, capture_output=True, check=True
+    )
+    assert len(result.stdout.splitlines()) > 10
+    assert not list(tmp_path.iterdir())
+    command = ["sh", "-c", '"$@" >&-', "sh", *program(str(SAMPLE), "--format", "csv")]
+    result = subprocess.run(command, stderr=subprocess.PIPE, check=False)
+    assert (result.returncode, result.stderr) == (1, b"bpft: standard output: is closed\n")
 
 
 def test_bad_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

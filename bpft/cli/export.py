@@ -8,16 +8,14 @@ from typing import BinaryIO, Literal
 import click
 
 from bpft import arrow
-from bpft.api import Block, By, Log
+from bpft.api import Block, By, Log, sources_of
 from bpft.chunk import Chunk
 from bpft.cli.progress import bar
 from bpft.cli.report import named_file
 from bpft.errors import CannotWrite, UsageError
 from bpft.export import output, parquet, sqlite, text
 from bpft.messages import one_line
-from bpft.paths import environment_root, paths
 from bpft.report.period import read_period
-from bpft.report.source import Sources
 
 Format = Literal["csv", "ndjson", "parquet", "sqlite"]
 Chunks = Iterable[tuple[Block, Chunk]]
@@ -61,32 +59,31 @@ def export(
 
     Without FILE: everything that trafd recorded here.
     """
+    out = "" if out == "-" else out
     _check(form, out)
     period = read_period(begin, end)
     names = [*map(named_file, words), *files]
-    sources = Sources()
-    for name in names:
-        sources.add(name)
-    if not names:
-        sources.add_recorded(paths(root or environment_root()))
+    sources = sources_of(names, root)
     log = Log(sources, _tell)
     with bar("export", sources.rows, shared=not out and sys.stdout.isatty()) as advance:
         chunks = _counted(log.chunks(period.begin, period.end, where, interfaces or None, by), advance)
         if out:
-            with output.new_file(Path(out), sources.names) as path:
+            with output.new_file(Path(out), [*names, *sources.names]) as path:
                 _write_file(form, chunks, path, out)
         else:
-            _write_out(form, chunks)
+            _write(form, chunks, sys.stdout.buffer)
     return 1 if log.troubles else 0
 
 
 def _check(form: Format, out: str) -> None:
     """Refuse what cannot be written there, before anything is read."""
-    if form == "sqlite" and (not out or out == "-"):
+    if form == "sqlite" and not out:
         raise UsageError("bpft export: a database is a file: name it with -o FILE")
     if form == "sqlite" and Path(out).exists() and not (Path(out).is_file() or Path(out).is_dir()):
         raise CannotWrite(out, "is no regular file, which a database has to be")
-    if form == "parquet" and not out and sys.stdout is not None and sys.stdout.isatty():
+    if not out and sys.stdout is None:
+        raise CannotWrite("standard output", "is closed")
+    if form == "parquet" and not out and sys.stdout.isatty():
         raise UsageError("bpft export: Parquet is nothing for a terminal: use -o FILE, or a pipe")
     if form == "parquet":
         arrow.load("--format parquet")
@@ -104,12 +101,6 @@ def _write_file(form: Format, chunks: Chunks, path: Path, name: str) -> None:
         return
     with path.open("wb") as out:
         _write(form, chunks, out)
-
-
-def _write_out(form: Format, chunks: Chunks) -> None:
-    if sys.stdout is None:
-        raise CannotWrite("standard output", "is closed")
-    _write(form, chunks, sys.stdout.buffer)
 
 
 def _write(form: Format, chunks: Chunks, out: BinaryIO) -> None:

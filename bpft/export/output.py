@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bpft.errors import CannotWrite
-from bpft.lognames import is_any_log
+from bpft.lognames import is_any_log, sync_directory
+from bpft.newfile import draft, hidden
 
 
 @contextmanager
 def new_file(path: Path, sources: Iterable[str]) -> Iterator[Path]:
     """A name to write to; at the end it takes the place of path, or is gone where something failed.
 
-    A pipe or device is written to as it is.  Raises CannotWrite, also where path is a log or one of the sources.
+    A pipe or device is written to as it is.  Raises CannotWrite, also where path is a link to a file, a log or one of
+    the sources.
     """
     try:
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):
@@ -23,33 +25,19 @@ def new_file(path: Path, sources: Iterable[str]) -> Iterator[Path]:
             yield path
             return
         _refuse(path, sources)
-        draft = path.with_name(f".{path.name}.new")
-        draft.unlink(missing_ok=True)
-        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
-        try:
-            yield draft
-            _sync(draft)
-            draft.rename(path)
-            _sync(path.parent)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
+        with draft(path) as fd:
+            yield hidden(path)
+            os.fsync(fd)
+            hidden(path).rename(path)
+            sync_directory(path.parent)
     except OSError as error:
         raise CannotWrite(str(path), error.strerror) from error
 
 
 def _refuse(path: Path, sources: Iterable[str]) -> None:
-    if not path.exists():
-        return
-    if any(Path(source).exists() and path.samefile(source) for source in sources):
+    if path.exists() and any(Path(source).exists() and path.samefile(source) for source in sources):
         raise CannotWrite(str(path), "is what is being exported")
-    if is_any_log(path):
+    if path.is_symlink():
+        raise CannotWrite(str(path), "is a link; name the file itself")
+    if path.exists() and is_any_log(path):
         raise CannotWrite(str(path), "is a log, which is never overwritten; choose another name")
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -58,8 +58,9 @@ CREATE INDEX records_dst ON records (dst_packed);
 def write(chunks: Iterable[tuple[Block, Chunk]], path: Path, name: str) -> None:
     """Make path, an empty file, such a database.  Raises CannotWrite of name, which path is to get."""
     try:
-        with closing(sqlite3.connect(path, isolation_level=None)) as database:
-            # The file is not there under its name before it is whole, so a journal would protect nothing.
+        # The file is not there under its name before it is whole: neither locks nor a journal would protect anything.
+        place = f"{path.absolute().as_uri()}?nolock=1"
+        with closing(sqlite3.connect(place, uri=True, isolation_level=None)) as database:
             database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + _SCHEMA)
             database.execute("BEGIN")
             _fill(database, chunks)
