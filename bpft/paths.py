@@ -35,20 +35,32 @@ def environment_root() -> str:
 class Paths:
     """The directories of one installation: logs, dumps and run-time files."""
 
-    def __init__(self, logs: str, dumps: str, run: str) -> None:
-        self._logs, self._dumps, self._run = logs, dumps, run
+    def __init__(self, root: str, logs: str, dumps: str, run: str, config: str) -> None:
+        """Each as it is where root is "/"."""
+        self._root, self._logs, self._dumps = root, logs, dumps
+        self._run, self._config = run, config
+
+    def with_directories(self, logs: str, dumps: str) -> "Paths":
+        """The same with other directories for logs and dumps, below the same root; "" leaves one as it is."""
+        dumps = dumps or (f"{logs}/tmp" if logs else self._dumps)
+        return Paths(self._root, logs or self._logs, dumps, self._run, self._config)
+
+    @property
+    def config(self) -> str:
+        """The configuration, bpft.toml(5)."""
+        return self._root + self._config
 
     @property
     def logs(self) -> "Path":
-        return _path(self._logs)
+        return _path(self._root + self._logs)
 
     @property
     def dumps(self) -> "Path":
-        return _path(self._dumps)
+        return _path(self._root + self._dumps)
 
     @property
     def run(self) -> "Path":
-        return _path(self._run)
+        return _path(self._root + self._run)
 
     def log(self, ext: str) -> "Path":
         return self.logs / f"trafd.{ext}"
@@ -68,7 +80,7 @@ class Paths:
 
     def interface_lock_name(self, interface: str) -> str:
         """interface_lock(), for those who start too fast for pathlib."""
-        return f"{self._run}/.trafd.{interface}.lock"
+        return f"{self._root}{self._run}/.trafd.{interface}.lock"
 
     def pid(self, interface: str) -> "Path":
         return self.run / f"trafd.{interface}.pid"
@@ -78,12 +90,12 @@ class Paths:
 
     def socket_name(self, interface: str) -> str:
         """socket(), for those who start too fast for pathlib."""
-        return f"{self._run}/trafd.{interface}.sock"
+        return f"{self._root}{self._run}/trafd.{interface}.sock"
 
     def interfaces(self) -> list[str]:
         """The interfaces that a trafd ever ran on here, sorted: their locks stay."""
         try:
-            names = sorted(os.listdir(self._run))  # noqa: PTH208 - without pathlib
+            names = sorted(os.listdir(self._root + self._run))  # noqa: PTH208 - without pathlib
         except OSError:
             return []
         return [name[7:-5] for name in names if name.startswith(".trafd.") and name.endswith(".lock")]
@@ -93,10 +105,10 @@ def paths(root: str = "", platform: str = sys.platform) -> Paths:
     """The paths below root ("" is the system's): Linux's own layout, else the manual's BSD one."""
     base = root.rstrip("/")
     if platform.startswith("linux"):
-        logs = f"{base}/var/lib/bpft"
-        return Paths(logs, f"{logs}/tmp", f"{base}/run/bpft")
-    logs = f"{base}/var/trafd"
-    return Paths(logs, f"{logs}/tmp", f"{base}/var/run")
+        logs = "/var/lib/bpft"
+        return Paths(base, logs, f"{logs}/tmp", "/run/bpft", "/etc/bpft/bpft.toml")
+    logs = "/var/trafd"
+    return Paths(base, logs, f"{logs}/tmp", "/var/run", "/usr/local/etc/bpft/bpft.toml")
 
 
 def _path(name: str) -> "Path":
