@@ -11,10 +11,12 @@ from bpft.errors import BpftError, NotRunning, Unreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpft.block import Block
     from bpft.paths import Paths
 
-COMMANDS = ("dump", "save", "stop", "status")
+COMMANDS = ("dump", "save", "stop", "status", "table")
 MAX_LINE = 65536  #: bytes of a request or an answer
+_PIECE = 1 << 16  # bytes of a table taken at once
 ANSWER_WITHIN_S = 300.0  #: a save of many records on a slow disk takes its time
 
 _Path = str | os.PathLike[str]
@@ -86,6 +88,34 @@ def ask(where: "Paths", interface: str, command: str, timeout: float = ANSWER_WI
     return _parse(_exchange(where, interface, command, timeout), interface)
 
 
+def fetch(where: "Paths", interface: str, timeout: float = ANSWER_WITHIN_S) -> "Block":
+    """The table of interface, as its dump would hold it; counting goes on, and nothing on the disk changes.
+
+    Raises NotRunning, Unreachable, NoAnswer, and CannotWrite for the file without a name that the block is then in.
+    """
+    import tempfile
+
+    from bpft.block import read_block
+    from bpft.errors import CannotWrite
+    from bpft.source import Source
+
+    body: list[bytes] = []
+    answer = _parse(_exchange(where, interface, "table", timeout, body), interface)
+    if answer.get("ok") is not True:
+        raise NoAnswer(interface, str(answer.get("message")))
+    if sum(map(len, body)) != answer.get("length"):
+        raise NoAnswer(interface, "it ended before it had answered")
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.writelines(body)
+            file.flush()
+            return read_block(Source(f"the table of {interface}", file.fileno()), 0)
+    except OSError as why:
+        raise CannotWrite(tempfile.gettempdir(), why.strerror) from None
+    except ValueError as why:
+        raise NoAnswer(interface, f"its table cannot be read: {why.args[0]}") from None
+
+
 def _parse(line: bytes, interface: str) -> dict[str, object]:
     import json
 
@@ -98,7 +128,27 @@ def _parse(line: bytes, interface: str) -> dict[str, object]:
     return answer
 
 
-def _exchange(where: "Paths", interface: str, command: str, timeout: float) -> bytes:
+def _exchange(where: "Paths", interface: str, command: str, timeout: float, body: list[bytes] | None = None) -> bytes:
+    """The line that answers; body is given what follows it."""
+    connection = _connect(where, interface, timeout)
+    line = b""
+    try:
+        connection.sendall(b'{"command": "%s"}\n' % command.encode())
+        while b"\n" not in line and len(line) < MAX_LINE and (piece := connection.recv(4096)):
+            line += piece
+        if body is not None:
+            line, _, piece = line.partition(b"\n")
+            body.append(piece)
+            while piece := connection.recv(_PIECE):
+                body.append(piece)
+    except OSError as why:
+        raise NoAnswer(interface, why.strerror or "timed out") from None
+    finally:
+        connection.close()
+    return line
+
+
+def _connect(where: "Paths", interface: str, timeout: float) -> socket:
     connection = socket(AF_UNIX, SOCK_STREAM)
     try:
         connection.settimeout(timeout)
@@ -111,13 +161,4 @@ def _exchange(where: "Paths", interface: str, command: str, timeout: float) -> b
     except OSError as why:
         connection.close()
         raise NoAnswer(interface, why.strerror or "timed out") from None
-    line = b""
-    try:
-        connection.sendall(b'{"command": "%s"}\n' % command.encode())
-        while not line.endswith(b"\n") and len(line) < MAX_LINE and (piece := connection.recv(4096)):
-            line += piece
-    except OSError as why:
-        raise NoAnswer(interface, why.strerror or "timed out") from None
-    finally:
-        connection.close()
-    return line
+    return connection

@@ -14,12 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bpft.control_client import NoAnswer, SocketAddress, ask, listens, runs, tell
+from bpft.control_client import NoAnswer, SocketAddress, ask, fetch, listens, runs, tell
 from bpft.daemon import control as control_module
 from bpft.daemon.control import MAX_CLIENTS, Control
 from bpft.daemon.pidfile import HeldFile
 from bpft.errors import AlreadyCounted, CannotWrite, NotRunning, Unreachable
 from bpft.paths import paths
+from bpft.source import Source
 
 
 @pytest.fixture
@@ -149,6 +150,43 @@ def test_a_slow_reader_blocks_nobody(control: Control, tmp_path: Path, monkeypat
         time.sleep(0.25)
         turn(control)
     assert len(control.watched()) == 1
+
+
+def test_a_long_answer_may_take_its_time_but_not_for_ever(
+    control: Control, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_module, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(control_module, "SLOWEST", 10_000_000)
+    (tmp_path / "body").write_bytes(bytes(5_000_000))
+    with connect(tmp_path) as client:
+        client.sendall(b'{"command": "table"}\n')
+        control.serve(dict.fromkeys(control.watched(), select.POLLIN))
+        ((waiting, _),) = control.serve(dict.fromkeys(control.watched(), select.POLLIN))
+        control.answer(waiting, True, "x", Source(tmp_path / "body"))
+        time.sleep(0.2)
+        turn(control)
+        assert len(control.watched()) == 2
+        time.sleep(0.5)
+        turn(control)
+        assert len(control.watched()) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"ok": true, "message": "", "length": 10}\nshort',
+        b'{"ok": true, "message": "", "length": 5}\nlonger',
+        b'{"ok": true, "message": "", "length": 5}\nblock',
+        b'{"ok": true, "message": ""}\n',
+        b'{"ok": false, "message": "not a request"}\n',
+        b"",
+    ],
+)
+def test_fetch_from_a_strange_daemon(tmp_path: Path, answer: bytes) -> None:
+    thread = daemon_that_says(tmp_path, answer)
+    with pytest.raises(NoAnswer, match="eth0"):
+        fetch(paths(str(tmp_path)), "eth0")
+    thread.join()
 
 
 def test_too_many_clients_wait_outside(control: Control, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ from signal import SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1
 import pytest
 from daemon_parts import FULL, FakeDisk, FakeTap, sums
 
+from bpft.block import load_table
+from bpft.control_client import NoAnswer, fetch
 from bpft.core import Table
 from bpft.daemon import loop as loop_module
 from bpft.daemon.control import Control
@@ -250,6 +253,40 @@ def test_everybody_who_asks_is_answered_after_the_effect(rig: Rig) -> None:
     assert save["records"] == 1
     assert status["state"] == "capturing"
     assert str(stop["message"]).startswith("dumped")
+
+
+def test_who_looks_at_the_table_gets_it_as_a_block(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Larger than a socket holds; counting goes on in the same epoch, and no file is left."""
+    rig.keeper.dump_path.parent.mkdir(parents=True)
+    for port in range(20_000):
+        rig.tap.table.add_records(
+            4,
+            struct.pack(
+                "=8s2s2sBBHQQQ", bytes(8), bytes(2), port.to_bytes(2, "big"), 17, 0, 0, port, 7**port % 10**9, 0
+            ),
+        )
+    held = sums(rig.tap.table)
+    monkeypatch.setattr("bpft.paths.Paths.socket_name", lambda *_: str(rig.socket))
+    thread = threading.Thread(target=rig.run)
+    thread.start()
+    block = fetch(paths(str(rig.socket.parent)), "nope0", 5)
+    again = fetch(paths(str(rig.socket.parent)), "nope0", 5)
+    rig.signals.send(SIGTERM)
+    thread.join(10)
+    assert sums(load_table(block)) == sums(load_table(again)) == held
+    assert block.header.epoch == rig.keeper.epoch.id
+    assert block.header.role == "dump"
+    assert not list(rig.keeper.dump_path.parent.iterdir())
+
+
+def test_a_table_that_cannot_be_copied_is_told_so(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bpft.paths.Paths.socket_name", lambda *_: str(rig.socket))
+    thread = threading.Thread(target=rig.run)
+    thread.start()
+    with pytest.raises(NoAnswer, match=r"cannot copy the table: .* the table goes on"):
+        fetch(paths(str(rig.socket.parent)), "nope0", 5)
+    rig.signals.send(SIGTERM)
+    thread.join(10)
 
 
 def test_a_failure_is_answered_as_one(rig: Rig) -> None:

@@ -1,4 +1,4 @@
-"""The control socket: one JSON line in, one out, for clients that may be slow, dead or mad.
+"""The control socket: one JSON line in, one out (and a block behind it), for clients that may be slow, dead or mad.
 
 Nothing here blocks: sockets are non-blocking, lines bounded, and who takes too long is cut off.
 """
@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from bpft.control_client import COMMANDS, SocketAddress
-from bpft.errors import CannotWrite
+from bpft.errors import CannotRead, CannotWrite
+from bpft.source import Source
 
 MAX_REQUEST = 4096  #: bytes of a request line
 MAX_CLIENTS = 64
 PATIENCE_S = 10.0  #: for a request to come, and for an answer to be taken
+SLOWEST = 1_000_000  #: bytes a second that a long answer must be taken at
+_PIECE = 1 << 18  # bytes of a body in memory at once
 
 
 class Client:
@@ -28,6 +31,8 @@ class Client:
         self.deadline: float | None = time.monotonic() + PATIENCE_S  #: None: it waits for us
         self.received = b""
         self.unsent = b""
+        self.body: Source | None = None  # what is sent behind the line,
+        self.sent = 0  # and how much of it has left
 
     def fileno(self) -> int:
         return self.connection.fileno()
@@ -43,15 +48,22 @@ class Control:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             path.unlink(missing_ok=True)
-            with SocketAddress(path) as address:
-                self._listener.bind(address)
+            mask = os.umask(0o117)  # For root and the group from the first moment on.
+            try:
+                with SocketAddress(path) as address:
+                    self._listener.bind(address)
+            finally:
+                os.umask(mask)
             self._bound = path.lstat()  # The inode is no other file's as long as we listen.
-            path.chmod(0o660)
             self._listener.listen(MAX_CLIENTS)
         except OSError as why:
             self._listener.close()
             raise CannotWrite(path, why.strerror or str(why)) from None
         self._listener.setblocking(False)
+
+    def fileno(self) -> int:
+        """The listening descriptor."""
+        return self._listener.fileno()
 
     def watched(self) -> dict[int, int]:
         """The descriptors to poll, with the events that matter."""
@@ -86,10 +98,13 @@ class Control:
                 self._drop(client)
         return requests
 
-    def answer(self, client: Client, ok: bool, message: str, **more: Any) -> None:
-        """One line to client, which is then let go."""
-        client.unsent = json.dumps({"ok": ok, "message": message, **more}).encode() + b"\n"
-        client.deadline = time.monotonic() + PATIENCE_S
+    def answer(self, client: Client, ok: bool, message: str, body: Source | None = None, **more: Any) -> None:
+        """One line to client, and the bytes of body, whose ``length`` the line tells; then client is let go."""
+        length = body.size if body else 0
+        told = {"length": length} if body else {}
+        client.unsent = json.dumps({"ok": ok, "message": message, **more, **told}).encode() + b"\n"
+        client.body = body
+        client.deadline = time.monotonic() + PATIENCE_S + length / SLOWEST
         self._send(client)
 
     def close(self) -> None:
@@ -137,9 +152,12 @@ class Control:
     def _send(self, client: Client) -> None:
         try:
             client.unsent = client.unsent[client.connection.send(client.unsent) :]
+            if not client.unsent and client.body:
+                client.unsent = client.body.read(client.sent, _PIECE)
+                client.sent += len(client.unsent)
         except BlockingIOError:
             return
-        except OSError:
+        except (OSError, CannotRead):
             client.unsent = b""
         if not client.unsent:
             self._drop(client)

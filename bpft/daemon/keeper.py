@@ -4,6 +4,7 @@ The one rule behind it: a table that was swapped out is either acknowledged by t
 """
 
 import os
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,17 +14,19 @@ from pathlib import Path
 from typing import Protocol
 
 from bpft import messages
+from bpft.block import write_block
 from bpft.core import Table
 from bpft.daemon.epoch import Cut, Epoch, Kernel, counters, cut
 from bpft.daemon.settings import Settings
 from bpft.errors import BpftError
 from bpft.record import Header
+from bpft.source import Source
 
 WARN_EVERY_S = 60.0  #: of the cap, at most
 RETRY_FOR_S = 60.0  #: how long the last dump is tried again before its bytes are given up (E5)
 
 
-class Source(Protocol):
+class Capture(Protocol):
     """What the keeper needs of a tap."""
 
     def swap(self, table: Table, merge: bool = False, settle: bool = False) -> Table: ...
@@ -64,7 +67,7 @@ class Keeper:
     def __init__(
         self,
         settings: Settings,
-        tap: Source,
+        tap: Capture,
         log: Log,
         write_dump: Callable[[Path, Header, Table], None],
         epoch: Epoch,
@@ -125,6 +128,19 @@ class Keeper:
             except Exception as why:  # noqa: BLE001 - whatever it was, the daemon has traffic to keep
                 return _failed("dump", why)
             return self._done("dumped", table, len(table), self.dump_path)
+
+    def copy(self) -> tuple[Outcome, Source | None]:
+        """What dump() would write, in a file without a name, for those who look at the table; it goes on."""
+        with self.frozen() as table:
+            try:
+                header = self.epoch.header(self._tap.header("dump"), self.cut(), table)
+                with tempfile.TemporaryFile(dir=self.dump_path.parent) as file:
+                    file.writelines(write_block(header, table))
+                    file.flush()
+                    copied = Source(self.dump_path, file.fileno())
+            except Exception as why:  # noqa: BLE001 - whatever it was, the daemon has traffic to keep
+                return _failed("copy the table", why), None
+            return Outcome(True, f"{messages.count(len(table), 'record')}", len(table), table.totals()[1]), copied
 
     def save(self) -> Outcome:
         """E3: the table into the log; a new epoch begins when that is acknowledged, else the old one goes on."""

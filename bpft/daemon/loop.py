@@ -9,14 +9,18 @@ from signal import SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1
 from typing import Protocol
 
 from bpft import host, messages
+from bpft.control_client import COMMANDS
 from bpft.core import Signals, Table
 from bpft.daemon.control import Client, Control
 from bpft.daemon.keeper import Keeper, Outcome
 from bpft.daemon.notify import Notifier
+from bpft.daemon.rollup import LOOK_EVERY_S, RollUp
+from bpft.daemon.schedule import Timers
 from bpft.daemon.settings import Settings
 from bpft.daemon.status import Rate, status
 from bpft.daemon.tap import NOT_THERE, Tap
 from bpft.series import STEP_NS
+from bpft.source import Source
 
 SIGNALS = (SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1)
 REOPEN_EVERY_S = 1.0  #: how often a vanished interface is looked for
@@ -57,7 +61,7 @@ class Loop:
         self._settings, self._keeper, self._tap = settings, keeper, tap
         self._control, self._signals, self._notifier = control, signals, notifier or Notifier()
         self._ended = tap.start(settings.count)
-        self._waiting: dict[str, list[Client]] = {"save": [], "dump": [], "status": [], "stop": []}
+        self._waiting: dict[str, list[Client]] = {command: [] for command in COMMANDS}
         self._wanted: set[str] = set()
         self._had_terminal = settings.foreground and _has_terminal()
         self._save_first = False  # stop with a save (P3), not with a dump (E5)
@@ -66,6 +70,8 @@ class Loop:
         self._why_gone = NOT_THERE  # the last reason told
         self._observe_at = _next_step()
         self._rate = Rate()
+        self._timers = Timers(settings.dump_every_s, settings.save_every_s, settings.zone, keeper.epoch.begin_ns)
+        self._roll_up = RollUp(settings)
         self._tell_at = self._next_word()
         self._draw_at: float | None = None
         self._screen: Screen | None = None
@@ -78,6 +84,7 @@ class Loop:
         try:
             while "stop" not in self._wanted:
                 self._turn()
+            self._roll_up.close()
         except BaseException as why:
             messages.error(f"{self._settings.interface}: internal error, stopping: {why!r}")
             self._notifier.stopping()
@@ -88,10 +95,14 @@ class Loop:
 
     def _turn(self) -> None:
         self._wait()
+        self._wanted |= self._timers.due()
+        self._roll_up.poll()
         self._act("save", self._keeper.save)
         self._act("dump", self._keeper.dump)
         if "status" in self._wanted:
             self._status()
+        if "table" in self._wanted:
+            self._table()
         now = time.monotonic()
         if now >= self._observe_at:
             self._observe()
@@ -122,7 +133,8 @@ class Loop:
 
     def _timeout(self) -> float:
         timers = (self._observe_at, self._tell_at, self._look_at, self._draw_at, self._control.deadline())
-        return max(0.0, min(at for at in timers if at is not None) - time.monotonic())
+        left = min(at for at in timers if at is not None) - time.monotonic()
+        return max(0.0, min(left, self._timers.wait_s(), LOOK_EVERY_S if self._roll_up.is_running else left))
 
     def _take_signals(self) -> None:
         """E4: equal signals coalesce; P3: what a terminal sends means something else than kill(2)."""
@@ -163,15 +175,18 @@ class Loop:
         outcome = action()
         if not outcome.ok:
             messages.error(f"{self._settings.interface}: {outcome.message}")
+        elif command == "save":
+            self._roll_up.saved()
         self._answer(command, outcome)
 
-    def _answer(self, command: str, outcome: Outcome, **more: object) -> None:
+    def _answer(self, command: str, outcome: Outcome, body: Source | None = None, /, **more: object) -> None:
         clients, self._waiting[command] = self._waiting[command], []
         for client in clients:
             self._control.answer(
                 client,
                 outcome.ok,
                 outcome.message,
+                body,
                 records=outcome.records,
                 bytes=outcome.bytes,
                 pid=os.getpid(),
@@ -200,6 +215,12 @@ class Loop:
             records, (_packets, all_bytes, _data) = len(table), table.totals()
         messages.info(f"{self._settings.interface}: {text}")
         self._answer("status", Outcome(True, text, records, all_bytes), **values)
+
+    def _table(self) -> None:
+        """The table as it is, for who looks at it live."""
+        self._wanted.discard("table")
+        outcome, block = self._keeper.copy()
+        self._answer("table", outcome, block)
 
     def _observe(self) -> None:
         """Each five minutes: the interface's counters for the series, how fast it goes, whether the cap folds."""
