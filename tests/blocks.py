@@ -132,7 +132,7 @@ def traffic(rows: int, version: int = 4, seed: int = 1) -> bytes:
     return b"".join(out)
 
 
-texts = st.text(st.characters(codec="utf-8"), max_size=12)
+texts = st.text(max_size=12)
 _u32, _u64, _i64 = st.integers(0, (1 << 32) - 1), st.integers(0, WORD), st.integers(-(1 << 63), (1 << 63) - 1)
 _maybe = lambda values: st.none() | values  # noqa: E731
 counters = st.builds(
