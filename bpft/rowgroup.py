@@ -1,7 +1,8 @@
 """A row group: up to 65,536 records that know the same things, as one section of a block (bpft(5))."""
 
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 from bpft import core
@@ -103,14 +104,24 @@ class Group:
         columns: ids of those that are needed (None: all).  Fields of others are zero, or flagged absent, unless those
         needed had to be decoded with their help.
         """
+        with self.damaging():
+            return core.decode_columns(self.version, self.rows, self.unpacked(columns), self.other)
+
+    def unpacked(self, columns: Collection[int] | None = None) -> list[tuple[int, int, bytes]]:
+        """The columns needed, as core.decode_columns() and core.add_columns() take them.  Raises BlockDamaged."""
         wanted = _KNOWN if columns is None else self._with_helpers(columns)
-        try:
-            chunks = [
+        with self.damaging():
+            return [
                 (column, encoding, self._column(column))
                 for column, (encoding, _, _, _) in self.columns.items()
                 if column in wanted
             ]
-            return core.decode_columns(self.version, self.rows, chunks, self.other)
+
+    @contextmanager
+    def damaging(self) -> Iterator[None]:
+        """Within it the ValueError of bytes that make no sense is a BlockDamaged, which says where they are."""
+        try:
+            yield
         except ValueError as error:
             raise self._damaged(str(error)) from None
 

@@ -53,6 +53,40 @@ def test_what_goes_in_comes_out(data: st.DataObject, version: int, in_order: boo
     assert not back
 
 
+GROUPINGS = ("raw", "key", "src", "dst", "self", "pair", "port", "proto", "direction", "vlan")
+
+
+@pytest.mark.parametrize("rows", [1, 256, 257, 3000])
+@given(blocks.versions, st.sampled_from(GROUPINGS), st.sampled_from(GROUPINGS), st.integers(0, 2**32))
+def test_columns_into_tables_are_records_into_tables(rows: int, version: int, one: str, two: str, seed: int) -> None:
+    records = b"".join(sorted(split(version, traffic(rows, version, seed))))
+    [(found, other, columns)] = core.encode_columns(version, records)
+    given = [(column, encoding, b"".join(parts)) for column, encoding, parts in columns]
+    tables = [(core.Table(), by, bits) for by, bits in ((one, (32, 128)), (two, (24, 100)))]
+    core.add_columns(version, found, given, tables, other)
+    for table, by, bits in tables:
+        expected = core.Table()
+        expected.add_records(version, records, by=by, bits=bits)
+        assert table.view(version).records(0, rows) == expected.view(version).records(0, rows)
+
+
+def test_columns_that_tables_refuse() -> None:
+    [(rows, _, columns)] = core.encode_columns(4, record())
+    given = [(column, encoding, b"".join(parts)) for column, encoding, parts in columns]
+    table, whole = core.Table(), (32, 128)
+    for wrong in ([(table, "colour", whole)], [(table, "src", (33, 0))], [(table, "src", whole)] * 9):
+        with pytest.raises(ValueError):
+            core.add_columns(4, rows, given, wrong)
+    for none in ([table], [(None, "src", whole)]):
+        with pytest.raises(TypeError):
+            core.add_columns(4, rows, given, none)
+    with pytest.raises(ValueError, match="row"):
+        core.add_columns(4, 0, given, [(table, "src", whole)])
+    with pytest.raises(ValueError, match="twice"):
+        core.add_columns(4, rows, [*given, given[-1]], [(table, "src", whole)])
+    assert len(table) == 0
+
+
 @pytest.mark.parametrize("version", [4, 6])
 @pytest.mark.parametrize("rows", [1, 2, 3, 100, 5000, 65536])
 def test_traffic_comes_out_and_is_small(version: int, rows: int) -> None:

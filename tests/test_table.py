@@ -94,6 +94,8 @@ REDUCE = {
     "pair": lambda r: [(r[0], r[1], 0, 0, 0, ABSENT)],
     "proto": lambda r: [(0, 0, 0, 0, r[4], core.NO_PORTS)],
     "port": lambda r: [(0, 0, port, 0, r[4], 0) for port in {r[2], r[3]}],
+    "direction": lambda r: [(0, 0, 0, 0, 0, r[5] | ABSENT)],
+    "vlan": lambda r: [(0, 0, 0, 0, 0, ABSENT)],
 }
 
 
@@ -102,6 +104,23 @@ def test_groupings(version, rows, by):
     table = core.Table()
     table.add_records(version, pack(version, rows), by=by)
     assert {r[:6]: r[6:] for r in rows_of(table, version)} == summed(rows, REDUCE[by])
+
+
+@given(versions, records, st.sampled_from(["src", "dst", "self", "pair"]), st.integers(0, 32))
+def test_groupings_of_networks(version, rows, by, bits):
+    """An address here is a small integer at the end of its bytes: bits counts from there on in IPv6 as well."""
+    width = 8 * ADDRESS[version]
+    mask = -1 << (32 - bits)
+    table = core.Table()
+    table.add_records(version, pack(version, rows), by=by, bits=(bits, 96 + bits) if version == 6 else (bits, 0))
+    masked = [(r[0] & mask & (1 << width) - 1, r[1] & mask & (1 << width) - 1, *r[2:]) for r in rows]
+    assert {r[:6]: r[6:] for r in rows_of(table, version)} == summed(masked, REDUCE[by])
+
+
+def test_networks_of_impossible_length():
+    for bits in ((33, 0), (-1, 0), (0, 129)):
+        with pytest.raises(ValueError, match="bits"):
+            core.Table().add_records(4, b"", by="src", bits=bits)
 
 
 @given(versions, records)

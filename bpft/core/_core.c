@@ -29,6 +29,7 @@ static PyMethodDef functions[] = {
 	 bpft_py_read_capture_doc},
 	{"encode_columns", bpft_py_encode_columns, METH_VARARGS, BPFT_ENCODE_COLUMNS_DOC},
 	{"decode_columns", bpft_py_decode_columns, METH_VARARGS, BPFT_DECODE_COLUMNS_DOC},
+	{"add_columns", bpft_py_add_columns, METH_VARARGS, BPFT_ADD_COLUMNS_DOC},
 	{"libpcap_version", libpcap_version, METH_NOARGS, "libpcap_version() -> str"},
 	{NULL, NULL, 0, NULL},
 };

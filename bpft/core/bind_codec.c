@@ -4,21 +4,9 @@
 
 #include <stdlib.h>
 
+#include "bind.h"
 #include "bind_codec.h"
 #include "codec.h"
-
-static size_t record_size(int version)
-{
-	return version == 4 ? sizeof(struct bpft_rec4) : sizeof(struct bpft_rec6);
-}
-
-static int check_version(int version)
-{
-	if (version == 4 || version == 6)
-		return 0;
-	PyErr_SetString(PyExc_ValueError, "version is 4 or 6");
-	return -1;
-}
 
 /* The bytes of a column as a tuple, cut where a compressor should begin a new block. */
 static PyObject *parts_of(const struct bpft_bytes *bytes)
@@ -88,7 +76,7 @@ static int encode_classes(PyObject *groups, int version, const void *records, si
 
 	if ((classes & (classes - 1)) == 0)
 		return encode_class(groups, version, records, rows);
-	copy = malloc(rows * record_size(version));
+	copy = malloc(rows * bpft_rec_size(version));
 	if (copy == NULL) {
 		PyErr_NoMemory();
 		return -1;
@@ -110,9 +98,9 @@ PyObject *bpft_py_encode_columns(PyObject *self, PyObject *args)
 	(void)self;
 	if (!PyArg_ParseTuple(args, "iy*:encode_columns", &version, &records))
 		return NULL;
-	if (check_version(version) == 0) {
-		rows = (size_t)records.len / record_size(version);
-		if ((size_t)records.len != rows * record_size(version) || rows < 1 || rows > BPFT_GROUP_ROWS)
+	if (bpft_py_version(version)) {
+		rows = (size_t)records.len / bpft_rec_size(version);
+		if ((size_t)records.len != rows * bpft_rec_size(version) || rows < 1 || rows > BPFT_GROUP_ROWS)
 			PyErr_SetString(PyExc_ValueError, "1 to 65536 whole records make a row group");
 		else if ((groups = PyList_New(0)) != NULL && encode_classes(groups, version, records.buf, rows) < 0)
 			Py_CLEAR(groups);
@@ -181,7 +169,7 @@ static void give_back(struct given *g)
 
 static PyObject *decode(const struct given *g, int version, size_t rows, uint8_t flags)
 {
-	PyObject *records = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(rows * record_size(version)));
+	PyObject *records = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(rows * bpft_rec_size(version)));
 	const char *why;
 	char *out;
 
@@ -207,7 +195,7 @@ PyObject *bpft_py_decode_columns(PyObject *self, PyObject *args)
 
 	(void)self;
 	if (!PyArg_ParseTuple(args, "inO|p:decode_columns", &version, &rows, &columns, &other) ||
-	    check_version(version) < 0)
+	    !bpft_py_version(version))
 		return NULL;
 	if (rows < 1 || rows > (Py_ssize_t)BPFT_GROUP_ROWS)
 		PyErr_SetString(PyExc_ValueError, "a row group holds 1 to 65536 records");
@@ -215,4 +203,75 @@ PyObject *bpft_py_decode_columns(PyObject *self, PyObject *args)
 		records = decode(&given, version, (size_t)rows, other ? BPFT_OTHER : 0);
 	give_back(&given);
 	return records;
+}
+
+/* ---- straight into tables ---------------------------------------------------- */
+
+enum { MOST_TABLES = 8 };
+
+struct summed {              /* where the records of a group go */
+	int version;
+	Py_ssize_t n;
+	struct bpft_table *table[MOST_TABLES];
+	struct bpft_grouping grouping[MOST_TABLES];
+};
+
+static void sum_tile(void *to, const void *records, size_t n)
+{
+	const struct summed *s = to;
+
+	for (Py_ssize_t k = 0; k < s->n; k++)
+		bpft_table_add_records(s->table[k], s->version, records, n, &s->grouping[k]);
+}
+
+static int take_tables(struct summed *s, PyObject *tables)
+{
+	s->n = PySequence_Size(tables);
+	if (s->n < 0 || s->n > MOST_TABLES) {
+		if (s->n > 0)
+			PyErr_Format(PyExc_ValueError, "at most %d tables", MOST_TABLES);
+		return -1;
+	}
+	for (Py_ssize_t k = 0; k < s->n; k++) {
+		PyObject *item = PySequence_GetItem(tables, k), *table;
+		const char *by;
+		int bits4, bits6;
+		bool good = item && PyTuple_Check(item) && PyArg_ParseTuple(item, "Os(ii)", &table, &by, &bits4, &bits6) &&
+		            (s->table[k] = bpft_py_idle_table(table)) && bpft_py_grouping(by, bits4, bits6, &s->grouping[k]);
+
+		if (item && !good && !PyErr_Occurred())
+			PyErr_SetString(PyExc_TypeError, "a table is a tuple of Table, by and bits");
+		Py_XDECREF(item);
+		if (!good)
+			return -1;
+	}
+	return 0;
+}
+
+PyObject *bpft_py_add_columns(PyObject *self, PyObject *args)
+{
+	struct given given = {0};
+	struct summed summed = {0};
+	PyObject *columns, *tables;
+	const char *why = NULL;
+	Py_ssize_t rows;
+	int other = 0;
+
+	(void)self;
+	if (!PyArg_ParseTuple(args, "inOO|p:add_columns", &summed.version, &rows, &columns, &tables, &other) ||
+	    !bpft_py_version(summed.version))
+		return NULL;
+	bool good = take_tables(&summed, tables) == 0 && take_columns(&given, columns) == 0;
+	if (good) {
+		Py_BEGIN_ALLOW_THREADS
+		why = bpft_decode_tiles(summed.version, rows < 0 ? 0 : (size_t)rows, given.column, (size_t)given.held,
+		                        other ? BPFT_OTHER : 0, sum_tile, &summed);
+		Py_END_ALLOW_THREADS
+	}
+	give_back(&given);
+	if (why != NULL)
+		PyErr_SetString(PyExc_ValueError, why);
+	if (!good || why != NULL)
+		return NULL;
+	Py_RETURN_NONE;
 }

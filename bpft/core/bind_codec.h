@@ -13,4 +13,8 @@ PyObject *bpft_py_encode_columns(PyObject *self, PyObject *args);
 	"decode_columns(version, rows, [(column id, encoding, bytes), ...], other=False) -> dense records"
 PyObject *bpft_py_decode_columns(PyObject *self, PyObject *args);
 
+#define BPFT_ADD_COLUMNS_DOC \
+	"add_columns(version, rows, [(column id, encoding, bytes), ...], [(Table, by, (bits4, bits6)), ...], other=False)"
+PyObject *bpft_py_add_columns(PyObject *self, PyObject *args);
+
 #endif

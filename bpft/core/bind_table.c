@@ -242,22 +242,38 @@ static int choice(const char *what, const char *word, const char *const *words)
 	return -1;
 }
 
+bool bpft_py_grouping(const char *by, int bits4, int bits6, struct bpft_grouping *grouping)
+{
+	static const char *const groups[] = {"raw", "key", "src", "dst", "self", "pair", "port", "proto", "direction", "vlan",
+	                                     NULL};
+	int group = choice("by", by, groups);
+
+	if (group < 0)
+		return false;
+	if (bits4 < 0 || bits4 > 32 || bits6 < 0 || bits6 > 128) {
+		PyErr_SetString(PyExc_ValueError, "bits: up to 32 and up to 128");
+		return false;
+	}
+	*grouping = (struct bpft_grouping){ (enum bpft_group)group, (uint8_t)bits4, (uint8_t)bits6 };
+	return true;
+}
+
 static PyObject *table_add_records(PyObject *object, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"version", "records", "by", NULL};
-	static const char *const groups[] = {"raw", "key", "src", "dst", "self", "pair", "port", "proto", NULL};
+	static char *names[] = {"version", "records", "by", "bits", NULL};
 	const char *by = "raw";
+	int version, bits4 = 32, bits6 = 128;
+	struct bpft_grouping grouping;
 	Py_buffer records;
-	int version;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iy*|s:add_records", names, &version, &records, &by))
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iy*|s(ii):add_records", names, &version, &records, &by, &bits4, &bits6))
 		return NULL;
 	struct bpft_table *t = bpft_py_idle_table(object);
-	int group = t && bpft_py_version(version) ? choice("by", by, groups) : -1;
-	Py_ssize_t n = group < 0 ? -1 : bpft_py_record_count(&records, version);
+	bool good = t && bpft_py_version(version) && bpft_py_grouping(by, bits4, bits6, &grouping);
+	Py_ssize_t n = good ? bpft_py_record_count(&records, version) : -1;
 	if (n >= 0) {
 		Py_BEGIN_ALLOW_THREADS
-		bpft_table_add_records(t, version, records.buf, (size_t)n, (enum bpft_group)group);
+		bpft_table_add_records(t, version, records.buf, (size_t)n, &grouping);
 		Py_END_ALLOW_THREADS
 	}
 	PyBuffer_Release(&records);
@@ -343,7 +359,7 @@ static PyMethodDef table_methods[] = {
 	{"set_counters", table_set_counters, METH_O, "set_counters(dict): the inverse of counters()"},
 	{"merge", table_merge, METH_O, "merge(other): add its records and counters"},
 	{"add_records", (PyCFunction)(void (*)(void))table_add_records, METH_VARARGS | METH_KEYWORDS,
-	 "add_records(version, records, by='raw'): add dense records under a reduced key"},
+	 "add_records(version, records, by='raw', bits=(32, 128)): add dense records under a reduced key"},
 	{"get", table_get, METH_VARARGS, "get(version, key) -> (packets, all, data) or None"},
 	{"totals", table_totals, METH_NOARGS, "totals() -> (packets, all, data)"},
 	{"view", (PyCFunction)(void (*)(void))table_view, METH_VARARGS | METH_KEYWORDS,

@@ -67,23 +67,10 @@ static inline void bpft_load_big(const uint8_t *field, size_t stride, unsigned b
 	}
 }
 
-static inline void bpft_store_big(uint8_t *field, size_t stride, unsigned bytes, const uint64_t *value, size_t rows)
-{
-	for (size_t i = 0; i < rows; i++, field += stride)
-		for (unsigned k = 0; k < bytes; k++)
-			field[k] = (uint8_t)(value[i] >> (8 * (bytes - 1 - k)));
-}
-
 static inline void bpft_load_u64(const uint8_t *field, size_t stride, uint64_t *value, size_t rows)
 {
 	for (size_t i = 0; i < rows; i++)
 		memcpy(&value[i], field + i * stride, sizeof *value);
-}
-
-static inline void bpft_store_u64(uint8_t *field, size_t stride, const uint64_t *value, size_t rows)
-{
-	for (size_t i = 0; i < rows; i++)
-		memcpy(field + i * stride, &value[i], sizeof *value);
 }
 
 #endif

@@ -12,6 +12,7 @@
 #ifndef BPFT_LANE_H
 #define BPFT_LANE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,9 +54,37 @@ void bpft_lane_plan(struct bpft_lane_work *work, const uint64_t *v, size_t n, st
 void bpft_lane_write(struct bpft_lane_work *work, const struct bpft_lane_plan *plan, const uint64_t *v, size_t n,
                      struct bpft_bytes *out);
 
-/* Read one lane of exactly n rows from *at on; moves *at behind it.  scratch holds 3 * n values.
- * -1: those bytes hold no such lane, and what v holds means nothing. */
-int bpft_lane_read(const uint8_t **at, const uint8_t *end, uint64_t *v, size_t n, uint64_t *scratch);
+/* ---- reading: a tile of rows at a time, so that what is in hand stays in the cache ---- */
+
+#define BPFT_TILE 256u           /* rows of a tile, at most */
+#define BPFT_RUNS_AT_ONCE 64u
+
+struct bpft_vector {             /* a lane without runs, and how far it was read */
+	enum bpft_packing packing;
+	unsigned width;          /* planes: bytes a value; dictionary: bits an index */
+	size_t rows, row;
+	const uint8_t *at, *end; /* of the values; varint: the next one's */
+	uint64_t constant;
+	uint64_t *value;         /* of a dictionary, owned */
+	size_t values;
+};
+
+struct bpft_lane {
+	bool runs;
+	struct bpft_vector own;  /* runs: their lengths */
+	struct bpft_vector step;
+	size_t rows, row;
+	uint64_t left, value;    /* of the run in hand */
+	uint64_t lengths[BPFT_RUNS_AT_ONCE], steps[BPFT_RUNS_AT_ONCE]; /* of runs that come next */
+	unsigned next, fetched;
+};
+
+/* Open a lane of exactly n rows at *at and move *at behind it.  -1: those bytes hold no such lane, or no memory.
+ * Whatever came of it, bpft_lane_close() releases the lane.  The bytes must stay until then. */
+int bpft_lane_open(struct bpft_lane *lane, const uint8_t **at, const uint8_t *end, size_t n);
+/* The next n <= BPFT_TILE rows of those that are left.  -1: the bytes hold no such rows. */
+int bpft_lane_next(struct bpft_lane *lane, uint64_t *v, size_t n);
+void bpft_lane_close(struct bpft_lane *lane);
 
 void bpft_put_varint(struct bpft_bytes *out, uint64_t value);
 int bpft_get_varint(const uint8_t **at, const uint8_t *end, uint64_t *value);

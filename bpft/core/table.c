@@ -82,11 +82,13 @@ static void merge_counters(struct bpft_counters *to, const struct bpft_counters 
 
 void bpft_table_merge(struct bpft_table *t, const struct bpft_table *src)
 {
+	static const struct bpft_grouping raw = { BPFT_BY_RAW, 32, 128 };
+
 	for (int v = 0; v < 2; v++) {
 		const struct half *h = &src->half[v];
 		for (uint32_t at = 0; at < h->count; at += CHUNK)
 			bpft_table_add_records(t, v ? 6 : 4, h->chunk[at >> CHUNK_BITS],
-			                       h->count - at < CHUNK ? h->count - at : CHUNK, BPFT_BY_RAW);
+			                       h->count - at < CHUNK ? h->count - at : CHUNK, &raw);
 	}
 	merge_counters(&t->counters, &src->counters);
 }

@@ -33,9 +33,15 @@ void bpft_table_totals(const struct bpft_table *t, struct bpft_sums *sums);
 
 enum bpft_group {            /* what is left of a key when it is grouped */
 	BPFT_BY_RAW, BPFT_BY_KEY, BPFT_BY_SRC, BPFT_BY_DST, BPFT_BY_SELF, BPFT_BY_PAIR, BPFT_BY_PORT, BPFT_BY_PROTO,
+	BPFT_BY_DIRECTION, BPFT_BY_VLAN,
+};
+struct bpft_grouping {
+	enum bpft_group by;
+	uint8_t bits4, bits6;    /* leading bits of addresses that src, dst, self and pair keep: 32 and 128 are all */
 };
 /* Add n dense records under the reduced key; see _core.pyi add_records(). */
-void bpft_table_add_records(struct bpft_table *t, int version, const void *records, size_t n, enum bpft_group by);
+void bpft_table_add_records(struct bpft_table *t, int version, const void *records, size_t n,
+                            const struct bpft_grouping *grouping);
 
 /* ---- view.c: a sorted order over one half ------------------------------ */
 

@@ -15,7 +15,7 @@ from bpft.report.coverage import Coverage
 from bpft.report.group import GROUPINGS, Tally, remainder
 from bpft.report.period import Period
 from bpft.report.rows import Ranking, Row
-from bpft.report.source import Part, Piece, Sources
+from bpft.report.source import Columns, Part, Piece, Sources
 from bpft.report.where import Where
 
 if TYPE_CHECKING:
@@ -79,22 +79,24 @@ class _Reading:
 
     def add(self, part: Part) -> None:
         """Raises BlockDamaged, and BadExpression where the part does not hold what --where asks for."""
-        pieces = part.pieces(None if self.where else self.tally.grouping.needed)
+        pieces: Iterator[Piece | Columns] = part.pieces() if self.where else part.columns(self.tally.grouping.needed)
         with ahead(pieces) if part.is_long else nullcontext(pieces) as pieces:
             part.verify()
             self.coverage.add(part.header, part.origin)
             self.completeness.add(part.header)
-            self._count(part, pieces)
+            for piece in pieces:
+                piece.add_to(self.everything)
+                if isinstance(piece, Piece):
+                    self._note(part, piece)
 
-    def _count(self, part: Part, pieces: Iterator[Piece]) -> None:
-        for piece in pieces:
-            packets, all_, data = remainder(piece.records)
-            self.remainder = (self.remainder[0] + packets, self.remainder[1] + all_, self.remainder[2] + data)
-            self.everything.add(piece.version, piece.records)
-            if self.where:
-                if not piece.other:
-                    self.where.refuse_unknown(part.origin, piece.has_ports, piece.has_proto)
-                self.tally.add(piece.version, self.where.select(piece.version, piece.records))
+    def _note(self, part: Part, piece: Piece) -> None:
+        """What is "other" of a piece, and with --where what is asked for."""
+        packets, all_, data = remainder(piece.records)
+        self.remainder = (self.remainder[0] + packets, self.remainder[1] + all_, self.remainder[2] + data)
+        if self.where:
+            if not piece.other:
+                self.where.refuse_unknown(part.origin, piece.has_ports, piece.has_proto)
+            self.tally.add(piece.version, self.where.select(piece.version, piece.records))
 
 
 def answer(question: Question, sources: Sources) -> Answer:

@@ -22,6 +22,7 @@ _KEY_SIZE: dict[Version, int] = {4: 16, 6: 40}
 _TAIL = 32  # what both record layouts end with: sport, dport, proto, flags, vlan, then the sums
 _SUMS = Struct("=QQQ")
 _WRAP = 1 << 64
+_WHOLE = (32, 128)  # bits of addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,10 @@ class Tally:
         """Add dense records."""
         for by, table in self.tables.items():
             table.add_records(version, records, by=by)
+
+    def add_columns(self, version: Version, rows: int, columns: list[tuple[int, int, bytes]]) -> None:
+        """Add the records of a row group, none of which is the remainder.  ValueError where they make no sense."""
+        core.add_columns(version, rows, columns, [(table, by, _WHOLE) for by, table in self.tables.items()])
 
     def totals(self) -> tuple[int, int, int]:
         """(packets, all, data) of the records, each counted once (by port the proto table does that)."""

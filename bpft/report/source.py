@@ -17,9 +17,10 @@ from bpft.lineage import lineage, mark
 from bpft.meter.result import FileResult
 from bpft.paths import DAMAGED, Paths
 from bpft.record import Counters, Header
-from bpft.report.group import VERSIONS, chunks
+from bpft.report.group import VERSIONS, Tally, chunks
 from bpft.report.stream import START, Stream
 from bpft.report.units import moment
+from bpft.rowgroup import Group
 from bpft.source import Source
 
 if TYPE_CHECKING:
@@ -43,6 +44,21 @@ class Piece(NamedTuple):
     has_proto: bool = True
     other: bool = False  #: the remainder alone
 
+    def add_to(self, tally: Tally) -> None:
+        tally.add(self.version, self.records)
+
+
+class Columns(NamedTuple):
+    """Records of a row group as they are stored: of those that a tally needs, the columns."""
+
+    group: Group
+    columns: list[tuple[int, int, bytes]]
+
+    def add_to(self, tally: Tally) -> None:
+        """Raises BlockDamaged."""
+        with self.group.damaging():
+            tally.add_columns(self.group.version, self.group.rows, self.columns)
+
 
 @dataclass(slots=True)
 class Part:
@@ -62,16 +78,28 @@ class Part:
         """Whether its pieces are so many that a second thread is worth it."""
         return isinstance(self.content, Block) and len(self.content.sections) >= _MANY
 
-    def pieces(self, columns: Collection[int] | None = None) -> Iterator[Piece]:
-        """Its records.  columns: as for Group.records(), where not all are needed.  Raises BlockDamaged."""
+    def pieces(self) -> Iterator[Piece]:
+        """Its records.  Raises BlockDamaged."""
         if isinstance(self.content, Block):
             for group in self.content.groups():
-                yield Piece(group.version, group.records(columns), group.has_ports, group.has_proto, group.other)
+                yield _piece(group)
             return
         table = self.content if isinstance(self.content, Table) else self.content.table()
         for version in VERSIONS:
             for records in chunks(table, version):
                 yield Piece(version, records)
+
+    def columns(self, needed: Collection[int]) -> Iterator[Piece | Columns]:
+        """Its records for a tally that needs only these columns; the remainder as a Piece.  Raises BlockDamaged."""
+        if not isinstance(self.content, Block):
+            yield from self.pieces()
+            return
+        for group in self.content.groups():
+            yield _piece(group) if group.other else Columns(group, group.unpacked(needed))
+
+
+def _piece(group: Group) -> Piece:
+    return Piece(group.version, group.records(), group.has_ports, group.has_proto, group.other)
 
 
 @dataclass(slots=True)
