@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from blocks import FORMAT, record, table
@@ -11,7 +12,7 @@ from blocks import FORMAT, record, table
 from bpft import blockdef
 from bpft.block import END_SIZE, read_block, write_block
 from bpft.blockref import decode_block
-from bpft.record import Counters, Header
+from bpft.record import Counters, CountingMode, Header, Role, SourceKind
 from bpft.source import Source
 
 PAGE = (Path(__file__).parents[1] / "man" / "bpft.5").read_text()
@@ -87,6 +88,13 @@ def test_every_field_is_on_the_page() -> None:
         (str(field.number), field.name, "yes" if field.mandatory else "no", "yes" if field.many else "no")
         for field in blockdef.FIELDS
     ]
+
+
+def test_every_value_of_a_field_is_on_the_page() -> None:
+    for name, values in (("source", SourceKind), ("counting", CountingMode), ("role", Role)):
+        [line] = re.findall(rf"^\.It \d+ Ta {name} Ta \w+ Ta \w+ Ta (.*)", PAGE, re.M)
+        line = re.sub(r"\(.*?\)", "", line)
+        assert re.split(r",\s+|\s+or\s+", line.strip()) == list(get_args(values))
 
 
 def test_every_column_section_and_compression_is_on_the_page() -> None:
