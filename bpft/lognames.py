@@ -23,6 +23,12 @@ def siblings(path: Path) -> Iterator[Path]:
             yield entry
 
 
+def parts(log: Path) -> list[Path]:
+    """A log and the files that rotation made of it, those that are there: not what another trafd appends to."""
+    found = [path for path in siblings(log) if not path.with_name(f".{path.name}.lock").exists()]
+    return [*found, log] if log.exists() else found
+
+
 def lock_log(path: Path, more_flags: int = 0) -> int:
     """A descriptor of the file that bears the name once it is locked: it may be renamed at any moment.
 

@@ -8,6 +8,8 @@ CountingMode = Literal["as-captured", "wire-estimated", "wire-exact"]
 SourceKind = Literal["live", "file", "import", "recovered", "repaired", "compacted", "flow"]
 Role = Literal["save", "dump"]
 
+#: UTC nanoseconds, the begin of 2025: no clock that was ever set showed less while this software counted.
+NO_CLOCK_NS = 1_735_689_600_000_000_000
 
 Direction = Literal["rx", "tx"]
 Address = IPv4Address | IPv6Address
@@ -107,6 +109,11 @@ class Header:
     software: str = ""
     rules: str = ""
     labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_undated(self) -> bool:
+        """Whether the clock of its machine was not set yet, as in 1970: then its times say how long it is, not when."""
+        return self.clock_synchronised is False and self.end_ns < NO_CLOCK_NS
 
     def made_of(self, source: SourceKind) -> int:
         """How many blocks of that source it is or stands for; a sum keeps their number in the label of that name."""

@@ -1,4 +1,4 @@
-"""bpft compact and bpft forget: logs made smaller with age, and addresses taken out; sums stay exact.
+"""bpft compact and bpft forget: logs made smaller with age, what is too old and addresses taken out; sums stay exact.
 
 Both write a new file and put it in the place of the log in one step, while a daemon may be appending to it.
 """
@@ -16,6 +16,7 @@ from typing import Literal
 
 from bpft import core
 from bpft.block import Block
+from bpft.blockscan import scan
 from bpft.derive import Collection, Plan, collect, remade
 from bpft.errors import BpftError, CannotWrite, NotALog, UsageError
 from bpft.newfile import replace_log, write_log
@@ -25,6 +26,8 @@ from bpft.source import Source
 from bpft.summing import same_kind
 
 Unit = Literal["hour", "day", "month"]
+#: The kind of blocks that were recorded before the clock was set: never summed, for nobody knows the day.
+UNDATED = ("undated",)
 
 _SECOND = 1_000_000_000
 _AGE = re.compile(r"(\d{1,6})\s*([hdwy])\Z")
@@ -49,6 +52,11 @@ class Remade:
     length_before: int  #: bytes
     length: int
     troubles: list[str]  #: what of it could not be read, a line each
+
+    @property
+    def is_other(self) -> bool:
+        """Whether anything changed."""
+        return bool(self.changed) or self.written < self.read
 
 
 # ---- compact ----
@@ -130,15 +138,19 @@ class Compaction:
     def look(self, block: Block) -> tuple[tuple[object, ...], bool]:
         """For collect(): () as kind of a block that is too young."""
         header = block.header
-        end_ns = (header.begin_ns + header.end_ns) // 2
-        period: tuple[int, int] | None = None
-        if self.unit:
-            period = period_of(header, self.unit, self.zone)
-            end_ns = period[1] * _SECOND
-        if end_ns > self.cutoff_s * _SECOND:
-            return (), False
         after = self.reduction.header(header) if self.reduction else header
+        if header.is_undated:
+            return UNDATED, after is not header
+        if self.end_ns(header) > self.cutoff_s * _SECOND:
+            return (), False
+        period = period_of(header, self.unit, self.zone) if self.unit else None
         return (period, header.host, header.probe, *same_kind(after)), after is not header
+
+    def end_ns(self, header: Header) -> int:
+        """What has to lie before the cutoff: the end of its period, else its middle."""
+        if self.unit:
+            return period_of(header, self.unit, self.zone)[1] * _SECOND
+        return (header.begin_ns + header.end_ns) // 2
 
     def plans(self, found: Collection, keep_last: bool) -> list[Plan]:
         """What is to be written, each sum where the first of its blocks was.  keep_last: the last stays as it is."""
@@ -147,15 +159,18 @@ class Compaction:
             kin.counts = sorted([*kin.counts, *kin.torn])  # they stay, and the report tells
         plans: list[Plan] = []
         sums: dict[tuple[object, ...], Plan] = {}
+        ends = _ends(found)
         for place in kin.counts:
             entry = found.entries[place]
             void = [found.entries[other].mark for other in kin.stands_for.get(place, ())]
-            old = bool(entry.kind) and place not in kin.torn and not (keep_last and place == kin.counts[-1])
+            dated = entry.kind != UNDATED
+            old = bool(entry.kind) if dated else ends[place] <= self.cutoff_s * _SECOND
+            old = old and place not in kin.torn and not (keep_last and place == kin.counts[-1])
             plan = sums.get(entry.kind) if old and self.unit else None
             if plan is None:
                 plan = Plan([entry], void)
                 plans.append(plan)
-                if old:
+                if old and dated:
                     sums[entry.kind] = plan
             else:
                 plan.entries.append(entry)
@@ -169,6 +184,60 @@ def compact(path: Path, compaction: Compaction, out: Path | None = None) -> Rema
     """Roll old blocks of a log up, in place or into out.  Raises BpftError; then the log is as it was."""
     found = collect([Source(path)], compaction.look)
     return _remake(path, found, lambda keep_last: compaction.plans(found, keep_last), out)
+
+
+def oldest(path: Path, compaction: Compaction, length: int) -> tuple[float, int]:
+    """A cutoff (UTC seconds) below compaction's, such that so many bytes of blocks that it would change lie before it.
+
+    And how many they are: less where there are not so many, 0 where it would change nothing.  Raises CannotRead.
+    """
+    kinds: dict[tuple[object, ...], list[Block]] = {}
+    edited: set[tuple[object, ...]] = set()
+    for block in scan(path, check=False):
+        if isinstance(block, Block):
+            kind, edit = compaction.look(block)
+            kinds.setdefault(kind, []).append(block)
+            edited |= {kind} if edit else set()
+    found = sorted(
+        (max(compaction.end_ns(block.header) for block in blocks), sum(block.length for block in blocks))
+        for kind, blocks in kinds.items()
+        if kind not in ((), UNDATED) and (kind in edited or (compaction.unit and len(blocks) > 1))
+    )
+    end, bytes_ = 0, 0
+    for end_ns, more in found:
+        end, bytes_ = end_ns // _SECOND + 1, bytes_ + more
+        if bytes_ >= length:
+            break
+    return end, bytes_
+
+
+def expire(path: Path, cutoff_s: float) -> Remade:
+    """Delete the blocks of a log that end before an instant (UTC seconds).  Raises BpftError; then it is as it was.
+
+    The last block of a log that trafd appends to stays: the next one goes on from it.
+    """
+    found = collect([Source(path)], lambda block: (UNDATED if block.header.is_undated else (), False))
+    ends = _ends(found)
+
+    def plans(keep_last: bool) -> list[Plan]:
+        last = len(found.entries) - 1
+        return [
+            Plan([entry])
+            for place, entry in enumerate(found.entries)
+            if ends[place] > cutoff_s * _SECOND or (keep_last and place == last)
+        ]
+
+    return _remake(path, found, plans, None)
+
+
+def _ends(found: Collection) -> list[int]:
+    """When each block ended, UTC ns; of an undated one it is known only that it lies before the next that is dated."""
+    ends, end = [], 1 << 63
+    for entry in reversed(found.entries):
+        if entry.kind != UNDATED:
+            end = entry.end_ns
+        ends.append(end)
+    return ends[::-1]
 
 
 # ---- forget ----

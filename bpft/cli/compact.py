@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bpft.errors import UsageError
+from bpft.errors import CannotRead, UsageError
 from bpft.messages import count, one_line, size
 from bpft.retention import Compaction, Reduction, age, compact
 from bpft.rotation import zone
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 @click.option("--zone", "zone_name", metavar="ZONE", default="", help="Days of this time zone, as Europe/Rome.")
 @click.option("--drop-ports", is_flag=True, help="Keep addresses and protocols, no ports.")
 @click.option("--prefix-len", metavar="V4,V6", help="Cut addresses to so many bits, as 24,48.")
+@click.option("--keep", "stages", metavar="KEEP", help="By age, as 31d,400d:day+no-ports; what is older is deleted.")
+@click.option("--budget", metavar="SIZE", help="Then roll up the oldest until all fits, as 200MB; delete nothing.")
 def compact_file(
     file: str,
     output: str | None,
@@ -32,11 +34,18 @@ def compact_file(
     zone_name: str,
     drop_ports: bool,
     prefix_len: str | None,
+    stages: str | None,
+    budget: str | None,
 ) -> int:
     """Old blocks of a log become fewer (--to) and smaller (--drop-ports, --prefix-len); sums stay exact.
 
-    FILE may be the log of a trafd that runs.
+    FILE may be the log of a trafd that runs.  --keep and --budget do what such a trafd does by itself, on FILE and on
+    what rotation made of it.
     """
+    if stages is not None or budget is not None:
+        if output or unit or older_than or drop_ports or prefix_len:
+            raise UsageError("bpft compact: --keep and --budget go with --zone alone. See: bpft compact --help")
+        return _keep(Path(file), stages, budget, zone_name)
     if not (unit or drop_ports or prefix_len):
         raise UsageError("bpft compact: say how: --to, --drop-ports or --prefix-len. See: bpft compact --help")
     cutoff = time.time() - (age(older_than).total_seconds() if older_than else 0)
@@ -51,6 +60,28 @@ def compact_file(
         told = f"nothing to compact in {count(done.read, 'block')}"
     click.echo(one_line(f"{output or file}: {told}"))
     return 1 if done.troubles else 0
+
+
+def _keep(log: Path, stages: str | None, budget: str | None, zone_name: str) -> int:
+    """What is due by age, then by size."""
+    from bpft import keeping
+
+    tz, now = zone(zone_name), time.time()
+    wanted = keeping.keep(stages) if stages is not None else None
+    most = keeping.budget("--budget", budget) if budget is not None else 0
+    if not keeping.files(log):
+        raise CannotRead(log, "no such log, nor one that rotation made of it")
+    done = False
+    for steps in (
+        keeping.apply(log, wanted, now, tz) if wanted else (),
+        keeping.fit(log, most, wanted, now, tz) if most else (),
+    ):
+        for line in steps:
+            done = True
+            click.echo(one_line(line))
+    if not done:
+        click.echo(one_line(f"{log}: nothing to compact"))
+    return 0
 
 
 def _bits(text: str | None) -> tuple[int, int] | None:

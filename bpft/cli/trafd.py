@@ -13,13 +13,14 @@ from bpft import __version__, messages
 from bpft.cli.number import number
 from bpft.daemon import offline, start
 from bpft.daemon.loop import Screen
+from bpft.daemon.schedule import interval
 from bpft.daemon.settings import Settings, default_max_flows, flows_in
 from bpft.errors import BadExpression, BpftError, CannotRead, NoInterface, UsageError
 from bpft.meter import interfaces
 from bpft.meter.capture import program_text
 from bpft.meter.keymode import WHOLE, KeyMode
 from bpft.paths import check_name, environment_root, paths
-from bpft.rotation import rotation, size_of
+from bpft.rotation import rotation, size_of, zone
 
 _ENGINES = click.Choice(["auto", "pcap", "ring", "reference"])
 _PORTS = click.Choice(["all", "service", "none"])
@@ -45,7 +46,11 @@ _HELP = {
     "foreground": "Do not detach; on a terminal, show the busiest hosts.",
     "engine": "What reads the frames: Linux's ring where it works (auto), libpcap, or a slow twin in Python.",
     "rotate": "Begin a new log each day (daily), month (monthly), or before it exceeds a size as 10MB.",
-    "zone": "Days and months of --rotate are those of this time zone, as Europe/Rome.  Default: local.",
+    "dump_every": "Dump each 5min, 1h, 1d ..., at round local times.  Default: off.",
+    "save_every": "Save each 5min, 1h, 1d ..., at round local times.  Default: off.",
+    "keep": "How long what is kept, as 31d,400d:day+no-ports; what is older is deleted.  Default: all, for ever.",
+    "budget": "Roll up the oldest of the log when it exceeds a size as 200MB.",
+    "zone": "Days and times are those of this time zone, as Europe/Rome.  Default: local.",
     "root": "Keep every file below DIR.  Default: BPFT_ROOT of the environment.",
 }
 
@@ -81,6 +86,10 @@ _HELP = {
 @click.option("--foreground", is_flag=True, help=_HELP["foreground"])
 @click.option("--engine", type=_ENGINES, default="auto", show_default=True, help=_HELP["engine"])
 @click.option("--rotate", metavar="WHEN", help=_HELP["rotate"])
+@click.option("--dump-every", metavar="TIME", default="off", help=_HELP["dump_every"])
+@click.option("--save-every", metavar="TIME", default="off", help=_HELP["save_every"])
+@click.option("--keep", metavar="KEEP", help=_HELP["keep"])
+@click.option("--budget", metavar="SIZE", help=_HELP["budget"])
 @click.option("--zone", metavar="ZONE", help=_HELP["zone"])
 @click.option("--root", metavar="DIR", help=_HELP["root"])
 @click.version_option(__version__, "-V", "--version", message="trafd (bpft) %(version)s")
@@ -112,8 +121,6 @@ def _settings(
         raise UsageError("--read needs -f EXT, the name of the log to append to")
     if offline and options["resume"]:
         raise UsageError("--read never touches dumps: leave -r away")
-    if options["zone"] is not None and options["rotate"] is None:
-        raise UsageError("--zone is for --rotate daily or monthly")
     if options["engine"] == "reference" and not (offline or options["foreground"]):
         raise UsageError("--engine reference does not detach: add --foreground")
     key = _key_mode(options)
@@ -148,7 +155,31 @@ def _settings(
         foreground=options["foreground"],
         engine=options["engine"],
         rotation=None if options["rotate"] is None else rotation(options["rotate"], options["zone"] or ""),
+        **_by_itself(options, offline),
     )
+
+
+def _by_itself(options: dict[str, Any], offline: bool) -> dict[str, Any]:
+    """What the daemon does without being asked: --dump-every, --save-every, --keep, --budget.  Raises UsageError."""
+    wanted = {
+        "dump_every_s": interval("--dump-every", options["dump_every"]),
+        "save_every_s": interval("--save-every", options["save_every"]),
+    }
+    keep, budget, zone_name = options["keep"], options["budget"], options["zone"] or ""
+    any_ = any(wanted.values()) or keep is not None or budget is not None
+    if any_ and offline:
+        raise UsageError("--read saves once: leave --dump-every, --save-every, --keep and --budget away")
+    if zone_name and not (any_ or options["rotate"]):
+        raise UsageError("--zone is for --rotate, --dump-every, --save-every, --keep and --budget")
+    zone(zone_name)
+    if keep is not None or budget is not None:
+        from bpft import keeping  # a trafd that keeps everything starts without it
+
+        if keep is not None:
+            keeping.keep(keep)
+        size = keeping.budget("--budget", budget) if budget is not None else 0
+        return {**wanted, "zone": zone_name, "retention": keep or "", "budget": size}
+    return {**wanted, "zone": zone_name}
 
 
 def _key_mode(options: dict[str, Any]) -> KeyMode:

@@ -5,6 +5,7 @@ clock is set forward past one, the instant of that.  In the night in which clock
 both count for intervals of up to an hour, the first alone for longer ones, so that a day is saved once.
 """
 
+import math
 import re
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from bpft import host
 from bpft.errors import UsageError
+from bpft.rotation import zone
 
 _DAY = 86400
 #: Seconds: nobody tells us that the clock was set or that the machine slept, so it is looked at this often.
@@ -38,13 +40,13 @@ def interval(option: str, text: str) -> int:
     return seconds
 
 
-def offset_in(zone: tzinfo | None) -> Offset:
+def offset_in(tz: tzinfo | None) -> Offset:
     """How far a zone is ahead of UTC; None: the machine's own."""
-    if zone is None:
+    if tz is None:
         return lambda second: time.localtime(second).tm_gmtoff
 
     def offset(second: int) -> int:
-        ahead = zone.utcoffset((_EPOCH + timedelta(seconds=second)).astimezone(zone))
+        ahead = tz.utcoffset((_EPOCH + timedelta(seconds=second)).astimezone(tz))
         return int(ahead.total_seconds()) if ahead is not None else 0
 
     return offset
@@ -120,9 +122,9 @@ class Schedule:
 class Timers:
     """Those of one daemon."""
 
-    def __init__(self, dump_every_s: int, save_every_s: int, zone: tzinfo | None, begin_ns: int) -> None:
-        """Intervals of 0 are off.  begin_ns: of the table, which may have been resumed."""
-        offset, now = offset_in(zone), host.utc_ns()
+    def __init__(self, dump_every_s: int, save_every_s: int, zone_name: str, begin_ns: int) -> None:
+        """Intervals of 0 are off.  begin_ns: of the table, which may have been resumed.  Raises UsageError."""
+        offset, now = offset_in(zone(zone_name)), host.utc_ns()
         self._schedules = {}
         if save_every_s:
             self._schedules["save"] = Schedule(save_every_s, offset, now, begin_ns)
@@ -134,10 +136,10 @@ class Timers:
         utc_ns, boot_ns = host.utc_ns(), host.boottime_ns()
         return {name for name, schedule in self._schedules.items() if schedule.due(utc_ns, boot_ns)}
 
-    def wait_s(self) -> float | None:
-        """Seconds until due() is worth asking again; None: never."""
+    def wait_s(self) -> float:
+        """Seconds until due() is worth asking again."""
         now = host.utc_ns()
-        return min((schedule.wait_s(now) for schedule in self._schedules.values()), default=None)
+        return min((schedule.wait_s(now) for schedule in self._schedules.values()), default=math.inf)
 
     def next_ns(self, name: str) -> int | None:
         """UTC nanoseconds of the next save or dump; None: it is off."""

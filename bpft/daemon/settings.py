@@ -37,6 +37,11 @@ class Settings:
     foreground: bool = False
     engine: Engine = "auto"
     rotation: Rotation | None = None  #: when the log makes way for a new one; None: when somebody renames it
+    dump_every_s: int = 0  #: seconds between timed dumps, a part of a day; 0: none
+    save_every_s: int = 0  #: the same of saves
+    retention: str = ""  #: how long what is kept, as bpft.keeping.keep() reads it; "": all for ever
+    budget: int = 0  #: bytes that the log should not exceed; 0: no matter
+    zone: str = ""  #: of what is done each day; "": the local one
 
     @property
     def main_cap(self) -> int:

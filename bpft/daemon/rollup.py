@@ -1,0 +1,127 @@
+"""Retention at work: after a save, once a day or when the log has outgrown its budget, ``bpft compact`` runs beside us.
+
+In a process of its own, at the lowest priority: reading and writing months of a log takes seconds and memory that the
+daemon does not have to spare, and what goes wrong there cannot touch the table.  It replaces a log in one step.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import IO
+
+from bpft import host, messages
+from bpft.daemon.settings import Settings
+from bpft.lognames import parts
+from bpft.record import NO_CLOCK_NS
+from bpft.rotation import zone
+
+LOOK_EVERY_S = 0.5  #: whether it is done, while it runs
+#: Between two saves the wall clock was not set by more than this: age means nothing by a clock that was wrong.
+_STEADY_NS = 60_000_000_000
+_END_WITHIN_S = 5.0
+_SECOND = 1_000_000_000
+
+
+class RollUp:
+    """saved() after each save, poll() now and then, close() at the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._log = settings.paths.log(settings.ext)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ahead_ns: int | None = None  # of the wall clock against the one since boot, at the last save
+        self._day: date | None = None  # of the last run
+        self._is_stuck = False  # that one could not do what it should
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
+    def saved(self) -> None:
+        """A block was appended: is there anything to do?"""
+        settings, now_ns = self._settings, host.utc_ns()
+        if not (settings.retention or settings.budget) or self._process is not None:
+            return
+        was, self._ahead_ns = self._ahead_ns, now_ns - host.boottime_ns()
+        if was is None or abs(self._ahead_ns - was) > _STEADY_NS or now_ns < NO_CLOCK_NS:
+            return
+        today = datetime.fromtimestamp(now_ns // _SECOND, zone(settings.zone)).date()
+        if today != self._day or (self._is_over_budget() and not self._is_stuck):
+            self._day = today
+            self._start()
+
+    def _is_over_budget(self) -> bool:
+        return 0 < self._settings.budget < sum(path.stat().st_size for path in parts(self._log))
+
+    def _start(self) -> None:
+        settings = self._settings
+        command, environment = _bpft()
+        command += ["compact", *(["--keep", settings.retention] if settings.retention else [])]
+        command += ["--budget", str(settings.budget)] if settings.budget else []
+        command += ["--zone", settings.zone] if settings.zone else []
+        try:
+            self._process = subprocess.Popen(
+                [*command, str(self._log)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+            )
+            for stream in (self._process.stdout, self._process.stderr):
+                assert stream is not None
+                os.set_blocking(stream.fileno(), False)
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, 19)
+        except OSError as why:
+            messages.error(f"{self._log}: cannot run {command[0]}: {why.strerror}; nothing is rolled up")
+
+    def poll(self) -> None:
+        """Pass on what it says, and note its end."""
+        process = self._process
+        if process is None:
+            return
+        code = process.poll()
+        _pass_on(process.stdout, messages.notice)
+        _pass_on(process.stderr, messages.error)
+        if code is None:
+            return
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+        self._process, self._is_stuck = None, code != 0
+        if code < 0:
+            messages.error(f"{self._log}: rolling up ended by signal {-code}; the log is as it was")
+
+    def close(self) -> None:
+        """Break off what runs: it cleans up, and the log is as it was."""
+        process = self._process
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(_END_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        self._process = None
+
+
+def _bpft() -> tuple[list[str], dict[str, str]]:
+    """How to run bpft, and in which environment: this very one, wherever it was found."""
+    environment = dict(os.environ)
+    if getattr(sys, "frozen", False):
+        return [sys.executable], environment
+    here = str(Path(__file__).resolve().parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (here, environment.get("PYTHONPATH", ""))))
+    return [sys.executable, "-P", "-m", "bpft"], environment
+
+
+def _pass_on(stream: IO[bytes] | None, say: Callable[[str], None]) -> None:
+    text = (stream.read() if stream is not None else None) or b""
+    for line in text.decode("utf-8", "replace").splitlines():
+        say(line.removeprefix("bpft: "))
