@@ -27,6 +27,10 @@ class NoAnswer(BpftError):
     """{0}: trafd does not answer: {1}"""
 
 
+class Closed(NoAnswer):
+    """{0}: its control socket: {1}"""
+
+
 class SocketAddress:
     """A path as a socket address, also where it is longer than an address may be: then through its directory."""
 
@@ -158,6 +162,11 @@ def _connect(where: "Paths", interface: str, timeout: float) -> socket:
         connection.close()
         pid = _holder(where, interface)
         raise (Unreachable(interface, pid) if pid else NotRunning(interface)) from None
+    except PermissionError as why:
+        from bpft import access
+
+        connection.close()
+        raise Closed(interface, access.reading(where.socket_name(interface), why)) from None
     except OSError as why:
         connection.close()
         raise NoAnswer(interface, why.strerror or "timed out") from None

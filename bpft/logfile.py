@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bpft import core, messages
+from bpft import access, core, messages
 from bpft.block import MAGIC, Block, read_block, write_block
 from bpft.blocklayout import CRC, END_BODY, SECTION
 from bpft.blockscan import Damage, is_log, last_block, scan, sniff
@@ -63,7 +63,7 @@ class LogWriter:
             os.close(os.open(self.path, FLAGS))
             found = self.path.stat()
         except OSError as error:
-            raise CannotWrite(str(self.path), error.strerror) from None
+            raise CannotWrite(str(self.path), access.writing(self.path, error)) from None
         if not stat.S_ISREG(found.st_mode):
             raise CannotWrite(str(self.path), "is no regular file; move it away first")
         if found.st_size and not is_log(self.path):
@@ -87,7 +87,7 @@ class LogWriter:
         try:
             fd = lock_log(self.path, os.O_CREAT)
         except OSError as error:
-            raise CannotWrite(str(self.path), error.strerror) from error
+            raise CannotWrite(str(self.path), access.writing(self.path, error)) from error
         try:
             self._cut_back_unfinished(fd)
             last = self._checked_tail(fd)
@@ -225,6 +225,8 @@ def write_dump(path: str | os.PathLike[str], header: Header, table: core.Table) 
     target = Path(path)
     fresh = target.with_name(f".{target.name}.new")
     try:
+        if target.is_symlink():
+            raise CannotWrite(str(target), access.A_LINK)
         if target.exists() and _holds_saves(target):
             raise CannotWrite(str(target), "it is a log, which is never overwritten; choose another -f EXT")
         fresh.unlink(missing_ok=True)
@@ -236,7 +238,7 @@ def write_dump(path: str | os.PathLike[str], header: Header, table: core.Table) 
             raise
         sync_directory(target.parent)
     except OSError as error:
-        raise CannotWrite(str(target), error.strerror) from error
+        raise CannotWrite(str(target), access.writing(target, error)) from error
 
 
 def _holds_saves(path: Path) -> bool:
@@ -256,8 +258,11 @@ def _write_new(path: Path, pieces: Iterator[bytes]) -> None:
 
 
 def read_dump(path: str | os.PathLike[str]) -> Block:
-    """The block of a dump, verified; what follows it is not looked at.  Raises BlockDamaged, NotALog, CannotRead."""
-    source = Source(path)
+    """The block of a dump, verified; what follows it is not looked at.  Raises BlockDamaged, NotALog, CannotRead.
+
+    No link is followed: what a daemon takes for its own must lie there.
+    """
+    source = Source(path, follow=False)
     try:
         block = read_block(source, 0)
     except ValueError as error:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bpft import access
 from bpft.block import Block
 from bpft.blockscan import walk
 from bpft.errors import CannotWrite
@@ -34,7 +35,7 @@ def write_log(out: Path, pieces: Iterable[bytes], force: bool = False) -> int:
             os.close(taken)
         sync_directory(out.parent)
     except OSError as error:
-        raise CannotWrite(str(out), error.strerror) from error
+        raise CannotWrite(str(out), access.writing(out, error)) from error
     return length
 
 
@@ -61,7 +62,7 @@ def replace_log(source: Source, end: int, pieces: Iterable[bytes]) -> int:
             finally:
                 os.close(lock)
     except OSError as error:
-        raise CannotWrite(str(path), error.strerror) from error
+        raise CannotWrite(str(path), access.writing(path, error)) from error
     return length
 
 

@@ -6,7 +6,7 @@ Imports next to nothing: trafdump and its sisters must start in under twice the 
 import os
 import sys
 
-from bpft.errors import BadName
+from bpft.errors import BadName, CannotRead
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,9 +93,14 @@ class Paths:
         return f"{self._root}{self._run}/trafd.{interface}.sock"
 
     def interfaces(self) -> list[str]:
-        """The interfaces that a trafd ever ran on here, sorted: their locks stay."""
+        """The interfaces that a trafd ever ran on here, sorted: their locks stay.  Raises CannotRead."""
+        directory = self._root + self._run
         try:
-            names = sorted(os.listdir(self._root + self._run))  # noqa: PTH208 - without pathlib
+            names = sorted(os.listdir(directory))  # noqa: PTH208 - without pathlib
+        except PermissionError as why:
+            from bpft import access
+
+            raise CannotRead(directory, access.reading(directory, why)) from None
         except OSError:
             return []
         return [name[7:-5] for name in names if name.startswith(".trafd.") and name.endswith(".lock")]

@@ -6,20 +6,26 @@ from collections.abc import Iterator
 from bpft.errors import CannotRead
 
 _PIECE = 1 << 20
+# Without O_NONBLOCK opening a pipe by mistake would wait for somebody to write to it.
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class Source:
     """A file open for reading at any place; it is closed with the last block that leans on it."""
 
-    def __init__(self, path: str | os.PathLike[str], fd: int | None = None) -> None:
-        """fd: a descriptor of the file that is open already, and stays the caller's.  Raises CannotRead."""
+    def __init__(self, path: str | os.PathLike[str], fd: int | None = None, follow: bool = True) -> None:
+        """fd: a descriptor of the file that is open already, and stays the caller's.  follow: a link to the file does.
+
+        Raises CannotRead.
+        """
         self.name = os.fspath(path)
         self._fd = -1
         try:
-            # Without O_NONBLOCK opening a pipe by mistake would wait for somebody to write to it.
-            self._fd = os.open(self.name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK) if fd is None else os.dup(fd)
+            self._fd = os.open(self.name, _FLAGS if follow else _FLAGS | os.O_NOFOLLOW) if fd is None else os.dup(fd)
         except OSError as error:
-            raise CannotRead(self.name, error.strerror) from None
+            from bpft import access
+
+            raise CannotRead(self.name, access.reading(self.name, error)) from None
 
     def __del__(self) -> None:
         if self._fd >= 0:

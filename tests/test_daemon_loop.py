@@ -17,6 +17,7 @@ from bpft.block import load_table
 from bpft.control_client import NoAnswer, fetch
 from bpft.core import Table
 from bpft.daemon import loop as loop_module
+from bpft.daemon import presence
 from bpft.daemon.control import Control
 from bpft.daemon.epoch import Epoch, cut
 from bpft.daemon.keeper import Keeper
@@ -54,6 +55,8 @@ class LoopTap(FakeTap):
 
     def release(self) -> None:
         self.capturing = False
+
+    def check_name(self) -> None: ...
 
     def reopen(self) -> str:
         self.tries += 1
@@ -306,7 +309,7 @@ def test_a_failure_is_answered_as_one(rig: Rig) -> None:
 def test_a_vanished_interface_is_dumped_waited_for_and_counted_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(loop_module, "REOPEN_EVERY_S", 0.02)
+    monkeypatch.setattr(presence, "LOOK_EVERY_S", 0.02)
     rig = Rig(tmp_path, count=10)
     rig.tap.count(1, 3, 300)
     rig.tap.end("gone")

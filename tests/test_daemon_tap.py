@@ -20,8 +20,8 @@ class FakeCapture:
     """core.Capture's calls; counts what count() is told, ends when told so."""
 
     link_type = 1
-    error = "The interface disappeared"
-    engine, exact, fallback, buffer_bytes = "ring", True, "", 4 << 20
+    error = ""
+    engine, exact, fallback, buffer_bytes = "ring", True, "", 1 << 26
 
     def __init__(self) -> None:
         self.table: Table | None = None
@@ -37,6 +37,7 @@ class FakeCapture:
 
     def end(self, outcome: str) -> None:
         self.outcome = outcome
+        self.error = "The interface disappeared"
         self._end.set()
 
     def run(self, table: Table, count: int = 0) -> str:
@@ -76,7 +77,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[FakeCapture]:
         return found[-1]
 
     monkeypatch.setattr(tap_module, "open_live", open_live)
-    monkeypatch.setattr(tap_module.host, "interface_info", lambda name: InterfaceInfo(name, index=7, mtu=1500))
+    monkeypatch.setattr(tap_module.host, "interface_info", lambda name: InterfaceInfo(name, up=True, index=7, mtu=1500))
     return found
 
 
@@ -123,7 +124,7 @@ def test_gone_and_back(tmp_path: Path, opened: list[FakeCapture], monkeypatch: p
     assert tap.kernel() == (2, 1, 0)  # the last figures stand
     monkeypatch.setattr(tap_module.host, "interface_info", lambda name: None)
     assert tap.reopen() == NOT_THERE
-    monkeypatch.setattr(tap_module.host, "interface_info", lambda name: InterfaceInfo(name, index=8))
+    monkeypatch.setattr(tap_module.host, "interface_info", lambda name: InterfaceInfo(name, up=True, index=8))
     assert tap.reopen() == ""
     assert tap.start(3) == ended
     opened[1].count(4)
@@ -153,7 +154,7 @@ def test_a_fallback_is_told_once(
     monkeypatch.undo()
     monkeypatch.setattr(FakeCapture, "fallback", "")
     monkeypatch.setattr(tap_module, "open_live", lambda *_, **__: FakeCapture())
-    monkeypatch.setattr(tap_module.host, "interface_info", lambda name: InterfaceInfo(name, index=7))
+    monkeypatch.setattr(tap_module.host, "interface_info", lambda name: InterfaceInfo(name, up=True, index=7))
     assert tap.reopen() == ""
     assert (tap.header("save").engine, tap.header("save").counting) == ("ring", "wire-estimated")
     tap.stop()
@@ -180,7 +181,7 @@ def test_how_merged_frames_are_counted(
     """C2: the engine says whether it is exact; an estimate needs an MTU, which "any" has not."""
     monkeypatch.setattr(FakeCapture, "engine", engine)
     monkeypatch.setattr(FakeCapture, "exact", exact)
-    monkeypatch.setattr(tap_module.host, "interface_info", lambda name: InterfaceInfo(name, mtu=mtu))
+    monkeypatch.setattr(tap_module.host, "interface_info", lambda name: InterfaceInfo(name, up=True, mtu=mtu))
     assert Tap(settings(tmp_path)).header("save").counting == counting
     monkeypatch.setattr(tap_module.host, "interface_info", lambda name: None)
     assert Tap(settings(tmp_path)).counting == (counting if exact else "as-captured")

@@ -8,9 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/ioctl.h>
 #ifdef __linux__
 #include <net/if.h>
-#include <sys/ioctl.h>
+#else
+#include <sys/types.h>
+#include <net/bpf.h>
 #endif
 
 #include "capture_live.h"
@@ -18,12 +21,15 @@
 enum {
 	LOOK_AGAIN_MS = 500, /* at a link that went down: whether it was deleted meanwhile */
 	MTU_MS = 1000,       /* at the MTU: an administrator may change it at any time */
+	SLACK_MS = 20,       /* the kernel's block timer ticks coarsely */
 	NETMASK = 0,         /* for "ip broadcast"; tcpdump compiles with the same */
 };
 
 struct pcap_engine {
 	struct bpft_engine base;
 	pcap_t *pcap;
+	int timeout_ms;
+	bool gone;            /* libpcap has said so: what the kernel still held is read, then it is over */
 	bool by_mtu;          /* merged frames are told by the interface's MTU */
 	int64_t mtu_ms;       /* monotonic: when it was asked for */
 	char interface[64];
@@ -44,10 +50,18 @@ static int compile(struct bpft_engine *e, struct bpf_program *program, const cha
 
 static int attach(struct bpft_engine *e, struct bpf_program *program, char error[BPFT_ERROR])
 {
-	if (!pcap_setfilter(of(e)->pcap, program))
-		return 0;
-	snprintf(error, BPFT_ERROR, "%s", pcap_geterr(of(e)->pcap));
-	return -1;
+	if (pcap_setfilter(of(e)->pcap, program)) {
+		snprintf(error, BPFT_ERROR, "%s", pcap_geterr(of(e)->pcap));
+		return -1;
+	}
+#ifdef BIOCLOCK
+	/* bpf(4): from now on the descriptor takes no other filter, interface or mode. */
+	if (ioctl(e->fd, BIOCLOCK)) {
+		snprintf(error, BPFT_ERROR, "BIOCLOCK: %s", strerror(errno));
+		return -1;
+	}
+#endif
+	return 0;
 }
 
 static void on_packet(u_char *user, const struct pcap_pkthdr *h, const u_char *bytes)
@@ -89,10 +103,18 @@ static int dispatch(struct bpft_engine *e, struct bpft_meter *meter, int burst)
 		watch_mtu(of(e), meter);
 	int n = pcap_dispatch(of(e)->pcap, burst, on_packet, (u_char *)e);
 
-	if (n < 0) {
+	if (n < 0 && !of(e)->gone) {
+		/* A block that was begun comes by the kernel's timer, which may find it too young once. */
+		int ms = 2 * of(e)->timeout_ms + SLACK_MS;
+		struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+
 		snprintf(e->error, sizeof e->error, "%s", pcap_geterr(of(e)->pcap));
-		return -1;
+		of(e)->gone = true;
+		nanosleep(&wait, NULL);
+		n = pcap_dispatch(of(e)->pcap, burst, on_packet, (u_char *)e);
 	}
+	if (of(e)->gone)
+		return n > 0 ? n : -1;
 	/* libpcap asks to be called again after a link went down, since nothing tells that it was deleted then. */
 	e->look_again_ms = pcap_get_required_select_timeout(of(e)->pcap) ? LOOK_AGAIN_MS : 0;
 	return n;
@@ -126,7 +148,7 @@ static const struct bpft_engine_ops ops = {
 	.name = "pcap", .compile = compile, .attach = attach, .dispatch = dispatch, .read_stats = read_stats, .close = end,
 };
 
-/* pcap_activate() with the largest buffer that memory allows. */
+/* pcap_activate() with the largest buffer that memory allows; error: what it warns of, though it works. */
 static pcap_t *activate(const char *interface, const struct bpft_live_options *o, int *buffer, int *status,
                         char error[BPFT_ERROR])
 {
@@ -141,9 +163,11 @@ static pcap_t *activate(const char *interface, const struct bpft_live_options *o
 		pcap_set_timeout(p, o->timeout_ms);
 		pcap_set_buffer_size(p, *buffer);
 		*status = pcap_activate(p);
-		if (*status >= 0)
-			return p;
 		const char *detail = pcap_geterr(p);
+		if (*status >= 0) {
+			snprintf(error, BPFT_ERROR, "%s", !*status ? "" : detail[0] ? detail : pcap_statustostr(*status));
+			return p;
+		}
 		bool memory = *status == PCAP_ERROR && strstr(detail, strerror(ENOMEM));
 		snprintf(error, BPFT_ERROR, "%s", *status == PCAP_ERROR ? detail : pcap_statustostr(*status));
 		pcap_close(p);
@@ -167,6 +191,7 @@ struct bpft_engine *bpft_engine_pcap(const char *interface, const struct bpft_li
 		free(p);
 		return NULL;
 	}
+	snprintf(p->base.error, sizeof p->base.error, "%s", error); /* until there is worse to say */
 	if (pcap_setnonblock(p->pcap, 1, error) < 0) {
 		*status = PCAP_ERROR;
 		end(&p->base);
@@ -175,9 +200,15 @@ struct bpft_engine *bpft_engine_pcap(const char *interface, const struct bpft_li
 	if (!strcmp(interface, "any")) /* the newer cooked header tells more, and filters know it better */
 		pcap_set_datalink(p->pcap, DLT_LINUX_SLL2);
 	snprintf(p->interface, sizeof p->interface, "%s", interface);
+	p->timeout_ms = o->timeout_ms;
 	p->by_mtu = o->mtu > 0;
 	p->base.ops = &ops;
 	p->base.fd = pcap_get_selectable_fd(p->pcap);
+#ifdef BIOCGBLEN
+	u_int size; /* what bpf(4) gave, which cuts a wish without a word */
+	if (!ioctl(p->base.fd, BIOCGBLEN, &size))
+		p->base.buffer = (int)size;
+#endif
 	p->base.linktype = pcap_datalink(p->pcap);
 	return &p->base;
 }

@@ -21,12 +21,14 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	BLOCK = 1 << 18,     /* bytes the kernel fills before it hands them over, or sooner by its timer */
 	FRAME = 2048,        /* the ring wants a frame size that divides blocks; frames are packed all the same */
 	LOOK_AGAIN_MS = 500, /* at a link that went down: whether it was deleted meanwhile */
+	SLACK_MS = 20,       /* the kernel's block timer ticks coarsely */
 	ETH_P_EVERY = 0x0003,
 	RAW_IP = 519,        /* ARPHRD_RAWIP, which libc's header does not have */
 };
@@ -34,7 +36,8 @@ enum {
 struct ring_engine {
 	struct bpft_engine base;
 	char interface[IFNAMSIZ];
-	int ifindex, snaplen;
+	int ifindex, snaplen, timeout_ms;
+	int64_t over_ms;     /* monotonic: when the last frames of an interface that is gone have been handed over; 0: it is there */
 	bool loopback;       /* every frame passes twice, out and in: the first is left out */
 	uint8_t *ring;
 	size_t size;         /* bytes, blocks * BLOCK */
@@ -99,7 +102,25 @@ static void close_block(struct ring_engine *r)
 	r->at = (r->at + 1) % r->blocks;
 }
 
-/* A socket error is a link that went down, or an interface that is gone: -1. */
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* The kernel unbinds the socket of an interface that is gone, whatever has its name or its index by now. */
+static bool is_gone(const struct ring_engine *r)
+{
+	struct sockaddr_ll bound = {0};
+	socklen_t length = sizeof bound;
+
+	return getsockname(r->base.fd, (struct sockaddr *)(void *)&bound, &length) || bound.sll_ifindex != r->ifindex;
+}
+
+/* A socket error is a link that went down, or an interface that is gone: -1, once a block that was begun has come too:
+ * its timer, which may find it too young once, hands it over. */
 static int look_at_link(struct ring_engine *r)
 {
 	char name[IFNAMSIZ];
@@ -108,14 +129,21 @@ static int look_at_link(struct ring_engine *r)
 	struct ifreq request = {0};
 
 	getsockopt(r->base.fd, SOL_SOCKET, SO_ERROR, &error, &length);
+	if (r->over_ms)
+		return now_ms() < r->over_ms ? 0 : -1;
 	if (!error && !r->base.look_again_ms)
 		return 0;
-	if (!if_indextoname((unsigned)r->ifindex, name)) {
+	if (is_gone(r)) {
 		snprintf(r->base.error, sizeof r->base.error, "The interface disappeared");
-		return -1;
+		r->base.look_again_ms = 2 * r->timeout_ms + SLACK_MS;
+		r->over_ms = now_ms() + r->base.look_again_ms;
+		return 0;
 	}
-	memcpy(request.ifr_name, name, sizeof name);
-	bool up = !ioctl(r->base.fd, SIOCGIFFLAGS, &request) && request.ifr_flags & IFF_UP;
+	bool up = if_indextoname((unsigned)r->ifindex, name) != NULL;
+	if (up) {
+		memcpy(request.ifr_name, name, sizeof name);
+		up = !ioctl(r->base.fd, SIOCGIFFLAGS, &request) && request.ifr_flags & IFF_UP;
+	}
 	r->base.look_again_ms = up ? 0 : LOOK_AGAIN_MS;
 	return 0;
 }
@@ -295,6 +323,7 @@ struct bpft_engine *bpft_engine_ring(const char *interface, const struct bpft_li
 	memcpy(r->interface, interface, strlen(interface));
 	memcpy(request.ifr_name, r->interface, sizeof r->interface);
 	r->snaplen = o->snaplen;
+	r->timeout_ms = o->timeout_ms;
 	r->base.ops = &ops;
 	r->base.fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (r->base.fd < 0) {

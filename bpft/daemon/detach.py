@@ -49,6 +49,12 @@ def secure_standard_streams() -> None:
     sys.stderr = sys.stderr or os.fdopen(2, "w")
 
 
+def close_inherited() -> None:
+    """Whatever whoever started us left open: none of ours is open yet, and so they will have low numbers."""
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.closerange(3, _NUMBERS if limit == resource.RLIM_INFINITY else limit)
+
+
 def detach(preserve: list[int]) -> Starter:
     """Go on as a daemon with the descriptors of preserve open; does not return in the first process."""
     read_end, write_end = os.pipe()

@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,16 +15,18 @@ from bpft.core import Signals, Table
 from bpft.daemon.control import Client, Control
 from bpft.daemon.keeper import Keeper, Outcome
 from bpft.daemon.notify import Notifier
+from bpft.daemon.presence import Presence
 from bpft.daemon.rollup import LOOK_EVERY_S, RollUp
 from bpft.daemon.schedule import Timers
 from bpft.daemon.settings import Settings
 from bpft.daemon.status import Rate, status
-from bpft.daemon.tap import NOT_THERE, Tap
+from bpft.daemon.tap import Tap
+from bpft.host.watch import LinkWatch
 from bpft.series import STEP_NS
 from bpft.source import Source
 
-SIGNALS = (SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1)
-REOPEN_EVERY_S = 1.0  #: how often a vanished interface is looked for
+_REPORT = {SIGUSR1, getattr(signal, "SIGINFO", SIGUSR1)}  # Ctrl-T of BSD
+SIGNALS = (SIGHUP, SIGINT, SIGQUIT, SIGTERM, *_REPORT)
 
 _DRAW_EVERY_S = 1.0
 _DRAW_SHARE = 20  # drawing takes at most one part in so many of the time
@@ -57,7 +60,9 @@ class Loop:
         control: Control,
         signals: Signals,
         notifier: Notifier | None = None,
+        watch: LinkWatch | None = None,
     ) -> None:
+        """watch: what tells of changed interfaces; without one they are looked at each second."""
         self._settings, self._keeper, self._tap = settings, keeper, tap
         self._control, self._signals, self._notifier = control, signals, notifier or Notifier()
         self._ended = tap.start(settings.count)
@@ -66,8 +71,7 @@ class Loop:
         self._had_terminal = settings.foreground and _has_terminal()
         self._save_first = False  # stop with a save (P3), not with a dump (E5)
         self._started = time.monotonic()
-        self._look_at: float | None = None  # when to look for a vanished interface
-        self._why_gone = NOT_THERE  # the last reason told
+        self._presence = Presence(settings.interface, tap, watch)
         self._observe_at = _next_step()
         self._rate = Rate()
         self._timers = Timers(settings.dump_every_s, settings.save_every_s, settings.zone, keeper.epoch.begin_ns)
@@ -108,8 +112,8 @@ class Loop:
             self._observe()
         if self._tell_at is not None and now >= self._tell_at:
             self._tell()
-        if self._look_at is not None and now >= self._look_at:
-            self._look()
+        if self._presence.look():
+            self._go_on()
         if self._draw_at is not None and now >= self._draw_at:
             self._draw()
 
@@ -122,9 +126,10 @@ class Loop:
 
     def _wait(self) -> None:
         """Sleep until something happens; note what is wanted now."""
-        watched = {self._signals.fileno(): select.POLLIN, self._ended: select.POLLIN, **self._control.watched()}
-        ready = _poll(watched, self._timeout())
+        watched = {self._signals.fileno(): select.POLLIN, self._ended: select.POLLIN}
+        ready = _poll(watched | self._control.watched() | self._presence.watched(), self._timeout())
         self._take_signals()
+        self._presence.hear(ready)
         if self._ended in ready:
             self._capture_ended()
         for client, command in self._control.serve(ready):
@@ -132,7 +137,7 @@ class Loop:
             self._wanted.add(command)
 
     def _timeout(self) -> float:
-        timers = (self._observe_at, self._tell_at, self._look_at, self._draw_at, self._control.deadline())
+        timers = (self._observe_at, self._tell_at, self._presence.deadline(), self._draw_at, self._control.deadline())
         left = min(at for at in timers if at is not None) - time.monotonic()
         return max(0.0, min(left, self._timers.wait_s(), LOOK_EVERY_S if self._roll_up.is_running else left))
 
@@ -141,7 +146,7 @@ class Loop:
         for number, typed in self._signals.take().items():
             if number in (SIGTERM, SIGQUIT):
                 self._wanted.add("stop")
-            elif number == SIGUSR1:
+            elif number in _REPORT:
                 self._wanted.add("status")
             elif self._settings.foreground and (typed or (number == SIGHUP and self._terminal_gone())):
                 self._wanted.add("stop")
@@ -160,8 +165,7 @@ class Loop:
             return
         self._tap.release()
         self._keeper.epoch.blind(self._keeper.cut())
-        self._look_at = time.monotonic() + REOPEN_EVERY_S
-        self._why_gone = NOT_THERE
+        self._presence.lost()
         messages.error(f"{self._settings.interface}: {why or 'the capture ended'}; waiting for it to come back")
         self._notifier.status("waiting for the interface")
         self._wanted.add("dump")
@@ -229,19 +233,9 @@ class Loop:
             self._rate.mark(self._keeper.since_start(table)["wire_bytes"])
         self._observe_at = _next_step()
 
-    def _look(self) -> None:
-        """Is the interface back?  Then count on; say each reason why not only once."""
-        self._look_at = time.monotonic() + REOPEN_EVERY_S
-        left = 0
-        if self._settings.count:
-            left = self._settings.count - self._keeper.frames()
-        why = self._tap.reopen()
-        if why:
-            if why != self._why_gone:
-                self._why_gone = why
-                messages.info(f"{self._settings.interface}: {why}")
-            return
-        self._look_at = None
+    def _go_on(self) -> None:
+        """The interface is back."""
+        left = self._settings.count and self._settings.count - self._keeper.frames()
         self._keeper.epoch.sighted(self._keeper.cut())
         self._ended = self._tap.start(left)
         messages.notice(f"{self._settings.interface}: is back, counting again")

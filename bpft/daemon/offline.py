@@ -8,6 +8,7 @@ from bpft.core import Table
 from bpft.daemon.describe import common
 from bpft.daemon.epoch import counters
 from bpft.daemon.pidfile import HeldFile
+from bpft.daemon.privilege import join_group
 from bpft.daemon.settings import Settings
 from bpft.daemon.start import directory
 from bpft.errors import Held, NotACapture
@@ -21,6 +22,7 @@ def read(settings: Settings, capture: str) -> None:
 
     Raises Held, and NotACapture also when the file breaks in the middle: then what came before is appended.
     """
+    join_group()
     directory(settings.paths.logs, 0o750)
     lock = HeldFile(settings.paths.lock(settings.ext), Held, f"EXT {settings.ext}")
     try:

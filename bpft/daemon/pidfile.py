@@ -8,9 +8,11 @@ name would protect nothing.
 import contextlib
 import fcntl
 import os
+import stat
 import time
 from pathlib import Path
 
+from bpft import access
 from bpft.errors import BpftError, CannotWrite
 from bpft.holder import pid_in
 
@@ -24,10 +26,7 @@ class HeldFile:
     def __init__(self, path: Path, refusal: type[BpftError], name: str) -> None:
         """Raises refusal(name, pid of the holder), CannotWrite."""
         self.path = path
-        try:
-            self._fd = os.open(path, _FLAGS, 0o644)
-        except OSError as why:
-            raise CannotWrite(path, why.strerror) from None
+        self._fd = _open(path)
         deadline = time.monotonic() + TELL_WITHIN_S
         while not self._taken():
             pid = pid_in(self._fd)
@@ -73,10 +72,7 @@ class PidFile:
         Raises CannotWrite.
         """
         self.path = path
-        try:
-            self._fd = os.open(path, _FLAGS, 0o644)  # Open for life: so its inode cannot become another file's.
-        except OSError as why:
-            raise CannotWrite(path, why.strerror) from None
+        self._fd = _open(path)  # For life: so its inode cannot become another file's.
 
     def fileno(self) -> int:
         return self._fd
@@ -89,11 +85,25 @@ class PidFile:
             raise CannotWrite(self.path, why.strerror) from None
 
     def remove(self) -> None:
-        """Take it away, unless somebody did, or put another one there."""
+        """Take it away, unless somebody did, or put another one there; a directory that is not ours keeps it empty."""
         with contextlib.suppress(OSError):
+            os.truncate(self._fd, 0)
             if os.path.samestat(os.fstat(self._fd), self.path.lstat()):
                 self.path.unlink()
         os.close(self._fd)
+
+
+def _open(path: Path) -> int:
+    """A descriptor of path, made where it was missing: a file of its own, since its content is overwritten."""
+    try:
+        fd = os.open(path, _FLAGS, 0o644)
+    except OSError as why:
+        raise CannotWrite(path, access.writing(path, why)) from None
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        os.close(fd)
+        raise CannotWrite(path, "is no file, or another one by a second name; remove it")
+    return fd
 
 
 def _write_pid(fd: int) -> None:

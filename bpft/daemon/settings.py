@@ -35,6 +35,7 @@ class Settings:
     max_flows: int = 0  #: of all tables of the process together; 0: no cap
     buffer: int = 0  #: bytes of the kernel's buffer; 0: by memory
     foreground: bool = False
+    user: str = ""  #: who the daemon becomes once it has opened what only root can; "": it stays who it is
     engine: Engine = "auto"
     rotation: Rotation | None = None  #: when the log makes way for a new one; None: when somebody renames it
     dump_every_s: int = 0  #: seconds between timed dumps, a part of a day; 0: none

@@ -2,13 +2,15 @@
 
 import os
 import signal
+import stat
 from contextlib import ExitStack
 from pathlib import Path
 
-from bpft import logfile, messages
+from bpft import access, logfile, messages
 from bpft.core import Signals
+from bpft.daemon import privilege
 from bpft.daemon.control import Control
-from bpft.daemon.detach import Starter, detach, secure_standard_streams
+from bpft.daemon.detach import Starter, close_inherited, detach, secure_standard_streams
 from bpft.daemon.epoch import Epoch, cut
 from bpft.daemon.keeper import Keeper
 from bpft.daemon.loop import SIGNALS, Loop, Screen
@@ -18,6 +20,7 @@ from bpft.daemon.recovery import recover
 from bpft.daemon.settings import Settings
 from bpft.daemon.tap import Tap
 from bpft.errors import AlreadyCounted, CannotWrite, Held
+from bpft.host.watch import watch_links
 
 
 def run(settings: Settings, screen: Screen | None = None) -> int:
@@ -26,29 +29,38 @@ def run(settings: Settings, screen: Screen | None = None) -> int:
     Unless in the foreground, the first process leaves from here when the daemon counts (or does not).
     """
     secure_standard_streams()
+    if not settings.foreground:
+        close_inherited()
+    os.umask(0o027)
     interface, ext, paths = settings.interface, settings.ext, settings.paths
+    user = privilege.find_user(settings.user)
     with ExitStack() as cleanup:
         tap = Tap(settings)
         cleanup.callback(tap.stop)
         opened = cut(interface, tap.kernel())
-        directory(paths.logs, 0o750)
-        directory(paths.dumps, 0o750)
-        directory(paths.run, 0o755)
+        privilege.join_group()
+        directory(paths.logs, 0o750, user)
+        directory(paths.dumps, 0o750, user)
+        directory(paths.run, 0o755, user)
+        # These may lie in a directory that stays root's.
+        usable(paths.interface_lock(interface), paths.pid(interface))
         held = HeldFile(paths.interface_lock(interface), AlreadyCounted, interface)
         cleanup.callback(held.release)
         pid_file = PidFile(paths.pid(interface))
         cleanup.callback(pid_file.remove)
+        control = Control(paths.socket(interface))
+        cleanup.callback(control.close)
+        privilege.confine(user, tap.may_vanish, (held.fileno(), pid_file.fileno()))
+        usable(paths.logs, paths.dumps, paths.lock(ext), paths.log(ext), paths.dump(ext))
         lock = HeldFile(paths.lock(ext), Held, f"EXT {ext}")
         cleanup.callback(lock.release)
         log = logfile.LogWriter(paths.log(ext), settings.rotation)
         resumed = recover(settings, log)
-        preserved = [*tap.descriptors, held.fileno(), pid_file.fileno(), lock.fileno()]
+        preserved = [*tap.descriptors, held.fileno(), pid_file.fileno(), control.fileno(), lock.fileno()]
         starter = Starter() if settings.foreground else detach(preserved)
         try:
             signals = Signals(SIGNALS)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # Whoever started us may have blocked them.
-            control = Control(paths.socket(interface))
-            cleanup.callback(control.close)
             pid_file.write()
             for taken in (held, lock):
                 taken.write_pid()  # Who finds it from now on can be told how to reach us.
@@ -60,7 +72,8 @@ def run(settings: Settings, screen: Screen | None = None) -> int:
             keeper = Keeper(settings, tap, log, logfile.write_dump, epoch, resumed[0] if resumed else None)
             # Detached, we are nobody's service; a NOTIFY_SOCKET is then that of whoever started us.
             notifier = Notifier(os.environ if settings.foreground else None)
-            loop = Loop(settings, keeper, tap, control, signals, notifier)
+            watch = watch_links()
+            loop = Loop(settings, keeper, tap, control, signals, notifier, watch)
             messages.notice(f"{interface}: counting; save: {keeper.log_path}, dump: {keeper.dump_path}")
         except BaseException as why:
             starter.failed(str(why) or repr(why))
@@ -74,14 +87,33 @@ def run(settings: Settings, screen: Screen | None = None) -> int:
     return 0 if loop.outcome.ok else 1
 
 
-def directory(path: Path, mode: int) -> None:
-    """path is a directory that can be written to; made where it was missing.  Raises CannotWrite."""
+def directory(path: Path, mode: int, owner: privilege.User | None = None) -> None:
+    """path is a directory that can be written to; made, for owner, where it was missing.  Raises CannotWrite."""
     try:
         if not path.is_dir():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.mkdir(exist_ok=True)
+            if owner is not None:
+                os.chown(path, owner.uid, owner.gid)
             path.chmod(mode)
     except OSError as why:
         raise CannotWrite(why.filename or path, f"{why.strerror}; make it, or start trafd as root") from None
-    if not os.access(path, os.W_OK | os.X_OK, effective_ids=True):
-        raise CannotWrite(path, "no permission to write there; start trafd as root, or give the directory to its user")
+    usable(path)
+
+
+def usable(*paths: Path) -> None:
+    """None of the files and directories that are there is a link, or closed to us.  Raises CannotWrite."""
+    for path in paths:
+        try:
+            kind = path.lstat().st_mode
+        except FileNotFoundError:
+            continue
+        except OSError as why:
+            raise CannotWrite(path, access.writing(path, why)) from None
+        is_directory = path.is_dir()  # Which may be a link: it is root's to say where data lies.
+        if stat.S_ISLNK(kind) and not is_directory:
+            raise CannotWrite(path, access.A_LINK)
+        if not os.access(path, os.R_OK | os.W_OK | (os.X_OK if is_directory else 0), effective_ids=True):
+            me = access.user_name(os.geteuid())
+            whole = path if is_directory else path.parent
+            raise CannotWrite(path, f"user {me} may not write it; as root: chown -R {me} {whole}")

@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import sys
 import threading
+from collections.abc import Callable
 
 from bpft import host, messages
 from bpft.core import LiveError, Table
@@ -10,10 +12,12 @@ from bpft.daemon.describe import common
 from bpft.daemon.epoch import COUNTING, Kernel
 from bpft.daemon.settings import Settings
 from bpft.errors import BpftError
-from bpft.meter.capture import SNAPLEN, Live, open_live
+from bpft.host.watch import renamed
+from bpft.meter.capture import SNAPLEN, Live, buffer_wanted, open_live
 from bpft.record import CountingMode, Header
 
 NOT_THERE = "it is not there"
+DOWN = "it is down"
 
 
 class Tap:
@@ -38,7 +42,9 @@ class Tap:
         self.engine = ""  #: the one that was taken last
         self.buffer = 0  #: bytes of its kernel buffer; 0: not known
         self.counting: CountingMode = COUNTING[-1]  #: how merged frames are counted (C2): the least exact way so far
-        self._fallback = ""  # what was told of it
+        self._told: set[str] = set()  # of what is said once, however often it opens
+        self._left = ""  # why the capture was ended though nobody asked for it
+        self._real = self.info is not None  # not "any", nor another one that only libpcap knows
         self._started = False  # the capture has the table
         self._open()
 
@@ -56,10 +62,14 @@ class Tap:
         )
         self.engine, self.buffer = self._capture.engine, self._capture.buffer_bytes
         self.counting = min(self.counting, self._way(self._capture), key=COUNTING.index)
-        fallback = self._capture.fallback
-        if fallback and fallback != self._fallback:
-            messages.notice(f"{settings.interface}: counting through libpcap: {fallback}")
-        self._fallback = fallback
+        self._left = ""
+        if self._capture.fallback:
+            self._say_once(messages.notice, f"counting through libpcap: {self._capture.fallback}")
+        if self._capture.error:  # Of libpcap, which works all the same.
+            self._say_once(messages.warning, self._capture.error)
+        wanted = buffer_wanted(settings.buffer)
+        if 0 < self.buffer < wanted * 3 // 4:  # Rings are made of whole blocks.
+            self._say_once(messages.warning, f"the kernel holds {messages.size(self.buffer)} for us, {_more(wanted)}")
         link_type = self._capture.link_type
         if link_type >= 0 and link_type not in self.link_types:
             self.link_types.append(link_type)
@@ -70,6 +80,16 @@ class Tap:
             return "wire-exact"
         has_mtu = self.info is not None and self.info.mtu
         return "wire-estimated" if has_mtu and capture.engine != "reference" else "as-captured"
+
+    def _say_once(self, say: Callable[[str], None], text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            say(f"{self._settings.interface}: {text}")
+
+    @property
+    def may_vanish(self) -> bool:
+        """Whether it may have to be opened again."""
+        return self._settings.interface != "any" and not (self.info and self.info.loopback)
 
     @property
     def descriptors(self) -> list[int]:
@@ -112,7 +132,15 @@ class Tap:
         if self._ended is not None:
             os.read(self._ended[0], 1)
         self._join()
-        return self._outcome, self._capture.error if self._capture else ""
+        return self._outcome, self._left or (self._capture.error if self._capture else "")
+
+    def check_name(self) -> None:
+        """End the capture of an interface that has another name by now: a trafd is of a name, not of a device."""
+        if self._capture is None or self._left or self.info is None or self.info.index is None:
+            return
+        if name := renamed(self.info.index, self._settings.interface):
+            self._left = f"is called {name} now, and is not followed there"
+            self._capture.stop()
 
     def _join(self) -> None:
         if self._thread is not None:
@@ -158,8 +186,10 @@ class Tap:
         """Try to capture again after the interface was gone: "" when it counts again, else why not."""
         try:
             info = host.interface_info(self._settings.interface)
-            if info is None:
+            if self._real and info is None:
                 return NOT_THERE
+            if info is not None and not info.up:
+                return DOWN
             self.info = info
             self._open()
         except (BpftError, OSError) as why:
@@ -180,3 +210,10 @@ class Tap:
             header.mac, header.mtu, header.speed_mbit = info.mac, info.mtu, info.speed_mbit
             header.hardware, header.loopback, header.prefixes = info.hardware, info.loopback, list(info.prefixes)
         return header
+
+
+def _more(wanted: int) -> str:
+    """How to get a kernel buffer of so many bytes, of which it gave less."""
+    if sys.platform.startswith("linux"):
+        return f"not {messages.size(wanted)}: there is no memory for it"
+    return f"not {messages.size(wanted)}; allow it with: sysctl net.bpf.maxbufsize={wanted}"

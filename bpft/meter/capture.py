@@ -33,7 +33,9 @@ class Live(Protocol):
     @property
     def link_type(self) -> int: ...
     @property
-    def error(self) -> str: ...
+    def error(self) -> str:
+        """Once open: what libpcap warns of; once run() said "gone": why."""
+
     @property
     def engine(self) -> str: ...
     @property
@@ -80,7 +82,7 @@ def open_live(
             promiscuous=promiscuous,
             snaplen=SNAPLEN,
             timeout_ms=TIMEOUT_MS,
-            buffer_bytes=buffer or min(max(host.machine_memory() // 100, _MIN_BUFFER), _MAX_BUFFER),
+            buffer_bytes=buffer_wanted(buffer),
             mtu=(info.mtu if info else None) or 0,
             mac=mac if len(mac) == 6 else None,
             engine=engine,
@@ -101,6 +103,11 @@ def open_live(
         capture.close()
         raise BadExpression(*why.args) from None
     return capture
+
+
+def buffer_wanted(buffer: int = 0) -> int:
+    """The bytes of kernel buffer to ask for; buffer: what somebody decided, 0: nobody did."""
+    return buffer or min(max(host.machine_memory() // 100, _MIN_BUFFER), _MAX_BUFFER)
 
 
 def meter_file(
