@@ -42,7 +42,9 @@ class Rotation:
     zone: tzinfo | None = None  #: None: local
 
     def is_due(self, last: Header, header: Header) -> bool:
-        """Whether header's block begins a new period behind last's.  A clock set back begins none."""
+        """Whether header's block begins a new period behind last's.  A clock set back, or never set, begins none."""
+        if last.is_undated or header.is_undated:
+            return False
         return bool(self.period) and self._period_of(header) > self._period_of(last)
 
     def name(self, path: Path, last: Header) -> Path:
@@ -50,6 +52,8 @@ class Rotation:
         return path.with_name(f"{path.name}-{self._period_of(last)}")
 
     def _period_of(self, header: Header) -> str:
+        if header.is_undated:
+            return "undated"
         return middle(header, self.zone).strftime(self.period or "%Y-%m-%d")
 
 

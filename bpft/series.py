@@ -72,6 +72,12 @@ class Series:
             self._into(step, numbers)
         self._forget()
 
+    def shift(self, before_ns: int, by_ns: int) -> None:
+        """Points before an instant were told by a clock that was behind by so much; to the nearest step."""
+        steps = (by_ns + STEP_NS // 2) // STEP_NS
+        for step in [step for step in self._points if step * STEP_NS < before_ns]:
+            self._into(step + steps, self._points.pop(step))
+
     def _into(self, step: int, numbers: list[int]) -> None:
         if any(numbers):
             point = self._points.setdefault(step, [0] * len(numbers))

@@ -6,6 +6,7 @@ from bpft.core import Table
 from bpft.daemon.epoch import Cut, Epoch
 from bpft.host import InterfaceInfo, LinkCounters
 from bpft.record import Header
+from bpft.series import Series
 
 SECOND = 1_000_000_000
 T0 = 1_800_000_000 * SECOND  # the wall clock when boot time was 0
@@ -114,3 +115,68 @@ def test_a_clock_set_back_shortens_no_interval_below_its_length() -> None:
 
 def test_an_interface_the_system_does_not_count() -> None:
     assert header(Epoch.begin(at(0, None)), at(10, None)).delta is None
+
+
+# ---- a clock that is set meanwhile ----
+
+
+def unset(seconds: float, rx: int | None = 0) -> Cut:
+    """As at(), of a machine that began in 1970."""
+    return replace(at(seconds, rx), utc_ns=int(seconds * SECOND))
+
+
+def test_what_began_in_1970_is_told_by_the_clock_that_was_set() -> None:
+    epoch = Epoch.begin(unset(20, 0))
+    epoch.observe(unset(30, None))
+    epoch.blind(unset(30, None))
+    epoch.observe(unset(40, 0))
+    epoch.sighted(unset(40, 0))
+    epoch.observe(unset(100, 600))
+    found = header(epoch, at(700, 6600))
+    assert (found.begin_ns, found.end_ns) == (T0 + 20 * SECOND, T0 + 700 * SECOND)
+    assert (found.boot_begin_ns, found.boot_end_ns) == (20 * SECOND, 700 * SECOND)
+    assert found.gaps == [(T0 + 30 * SECOND, T0 + 40 * SECOND)]
+    assert not found.is_undated
+    points = list(Series.unpack(found.series))
+    assert sum(point.rx_bytes for point in points) == 6600
+    assert min(point.begin_ns for point in points) > T0 - 300 * SECOND
+    assert epoch.begin_ns == T0 + 20 * SECOND
+    assert header(epoch.successor(at(700)), at(800)).begin_ns == T0 + 700 * SECOND
+
+
+def test_what_ends_in_1970_says_that_it_has_no_date() -> None:
+    epoch = Epoch.begin(unset(20))
+    epoch.observe(unset(80))
+    found = epoch.header(Header(clock_synchronised=True), unset(80), Table())
+    assert (found.begin_ns, found.end_ns, found.clock_synchronised) == (20 * SECOND, 80 * SECOND, False)
+    assert found.is_undated
+
+
+def test_a_step_forward_lengthens_no_interval() -> None:
+    found = header(Epoch.begin(at(100)), at(160, step=7200))
+    assert (found.begin_ns, found.end_ns) == (at(100, step=7200).utc_ns, at(160, step=7200).utc_ns)
+
+
+def test_a_clock_that_drifts_is_believed() -> None:
+    found = header(Epoch.begin(at(100)), at(3700, step=1.5))
+    assert found.begin_ns == at(100).utc_ns
+
+
+def test_a_dump_that_is_resumed_before_and_after_the_clock_was_set() -> None:
+    """A machine without a clock of its own is rebooted; the gap is what lies between the true times."""
+    dumped = header(Epoch.begin(at(1000)), at(2000))
+    epoch = Epoch.resume(dumped, unset(15))
+    assert header(epoch, unset(16)).is_undated
+    later = Cut(T0 + 2100 * SECOND, 50 * SECOND, (0, 0, 0), None)
+    found = header(epoch, later)
+    assert (found.begin_ns, found.end_ns) == (at(1000).utc_ns, later.utc_ns)
+    assert found.gaps == [(at(2000).utc_ns, later.utc_ns - 35 * SECOND)]
+
+
+def test_the_first_frame_is_not_of_1970_either() -> None:
+    table = Table()
+    table.set_counters({**table.counters(), "first_ns": 21 * SECOND, "last_ns": T0 + 690 * SECOND})
+    epoch = Epoch.begin(unset(20))
+    epoch.observe(at(700))
+    counted = epoch.header(Header(), at(700), table).counters
+    assert (counted.first_ns, counted.last_ns) == (T0 + 20 * SECOND, T0 + 690 * SECOND)

@@ -205,3 +205,17 @@ def test_a_dump_that_is_a_directory_is_an_error(settings: Settings) -> None:
     settings.paths.dump("x").mkdir()
     with pytest.raises(CannotRead):
         recover(settings, log(settings))
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "resumes"), [(50, 60, True), (50, 1_800_000_000, False), (1_790_000_000, 60, False)]
+)
+def test_a_dated_table_goes_on_only_where_the_clock_is_set(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, was: int, now: int, resumes: bool
+) -> None:
+    """Else the block would be of 1970 and of today, and nobody could tell how long it is."""
+    monkeypatch.setattr("bpft.host.utc_ns", lambda: now * 10**9)
+    end_ns = was * 10**9
+    dump(settings, replace(HEADER, begin_ns=end_ns - 5, end_ns=end_ns, clock_synchronised=was > 10**9))
+    assert (recover(settings, log(settings)) is not None) == resumes
+    assert [header.source for header, _ in logged(settings)] == ([] if resumes else ["recovered"])

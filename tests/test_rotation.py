@@ -330,3 +330,23 @@ def test_a_report_on_compacted_blocks_adds_up_and_tells_of_networks(log: Path) -
     lines = answer(Question(), sources).completeness.lines()
     assert lines[0].startswith("accounted ")
     assert "addresses may stand for networks: some blocks keep only /24 and /48" in lines
+
+
+def test_a_clock_that_is_not_set_begins_no_day(log: Path) -> None:
+    """Nothing is ever named after 1970."""
+    writer = LogWriter(log, DAILY)
+    for number, (begin, synchronised) in enumerate(
+        ((HOUR, False), (NOON, True), (2 * HOUR, False), (NOON + HOUR, True))
+    ):
+        fields = {"begin_ns": begin, "end_ns": begin + HOUR // 2, "clock_synchronised": synchronised}
+        writer.append(header(number, **fields), some(number))  # type: ignore[arg-type]
+    assert [path.name for path in log.parent.iterdir()] == [log.name]
+    writer.append(header(24), some(24))
+    assert sorted(path.name for path in log.parent.iterdir()) == [log.name, f"{log.name}-2026-11-21"]
+
+
+def test_a_log_that_ends_without_a_date_is_set_aside_without_one(log: Path) -> None:
+    writer = LogWriter(log, rotation("1kB"))
+    for number in range(2):
+        writer.append(header(number, begin_ns=1, end_ns=2, clock_synchronised=False), some(number))
+    assert sorted(path.name for path in log.parent.iterdir()) == [log.name, f"{log.name}-undated"]

@@ -6,15 +6,30 @@ from dataclasses import dataclass, field, replace
 from bpft import host
 from bpft.core import Table
 from bpft.host import InterfaceInfo, LinkCounters
-from bpft.record import Counters, CountingMode, Header, InterfaceDelta
+from bpft.record import NO_CLOCK_NS, Counters, CountingMode, Header, InterfaceDelta
 from bpft.series import Series
 
 Kernel = tuple[int, int, int]  # received, dropped by the kernel, dropped by the interface
 
-#: Two clocks that drift apart by more than this between a dump and its resumption tell of a reboot or a step.
-_SAME_BOOT_NS = 5_000_000_000
+#: Two clocks that drift apart by more than this tell of a step, or between a dump and its resumption of a reboot.
+_STEP_NS = 5_000_000_000
 #: The least exact first (C2): a table is counted as the least exact of its parts.
 COUNTING: tuple[CountingMode, ...] = ("as-captured", "wire-estimated", "wire-exact")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An instant as the wall clock showed it then, and by the clock that runs since boot."""
+
+    utc_ns: int
+    boot_ns: int | None  #: None: of another boot
+
+    def utc_at(self, now: "Moment") -> int:
+        """As the wall clock tells it now: it may have been set since, and the later clock is the right one."""
+        if self.boot_ns is None or now.boot_ns is None:
+            return min(self.utc_ns, now.utc_ns)
+        told_ns = now.utc_ns - (now.boot_ns - self.boot_ns)
+        return told_ns if abs(told_ns - self.utc_ns) > _STEP_NS or self.utc_ns > now.utc_ns else self.utc_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +40,10 @@ class Cut:
     boot_ns: int
     kernel: Kernel
     info: InterfaceInfo | None  #: the interface with its counters; None: it is not there
+
+    @property
+    def moment(self) -> Moment:
+        return Moment(self.utc_ns, self.boot_ns)
 
 
 def cut(interface: str, kernel: Kernel) -> Cut:
@@ -41,22 +60,21 @@ class Epoch:
     """begin() or resume() it, observe() each cut, ask header() for what a block says."""
 
     id: bytes
-    begin_ns: int
-    boot_begin_ns: int | None
-    gaps: list[tuple[int, int]] = field(default_factory=list)
+    began: Moment
+    gaps: list[tuple[Moment, Moment]] = field(default_factory=list)
     kernel: Kernel = (0, 0, 0)  #: counted in this epoch
     delta: InterfaceDelta | None = None  #: counted in this epoch; None: never seen
     series: Series = field(default_factory=Series)  #: the same, every five minutes
     counting: CountingMode = COUNTING[-1]  #: of what it was resumed with
     _kernel_base: Kernel = (0, 0, 0)
     _link: LinkCounters | None = None  # at the last cut; None: not watched since
-    _boot_ns: int = 0  # of the last cut
-    _blind_since: int | None = None  # UTC ns: since then nothing is captured
+    _last: Moment = Moment(0, 0)  # the last cut
+    _blind_since: Moment | None = None  # since then nothing is captured
 
     @classmethod
     def begin(cls, at: Cut) -> "Epoch":
         """An empty table begins (E1)."""
-        epoch = cls(os.urandom(16), at.utc_ns, at.boot_ns)
+        epoch = cls(os.urandom(16), at.moment)
         epoch._watch(at)
         return epoch
 
@@ -64,23 +82,29 @@ class Epoch:
     def resume(cls, header: Header, at: Cut) -> "Epoch":
         """A dumped table goes on (E6): id, begin and sums stay, the time between is a gap."""
         counters = header.counters
+        boot_ns = header.boot_begin_ns
+        if (
+            header.boot_end_ns is None
+            or abs((at.utc_ns - header.end_ns) - (at.boot_ns - header.boot_end_ns)) > _STEP_NS
+        ):
+            boot_ns = None  # Another boot: its clock says nothing about ours.
         epoch = cls(
             header.epoch,
-            header.begin_ns,
-            header.boot_begin_ns,
-            list(header.gaps),
+            Moment(header.begin_ns, boot_ns),
+            [(Moment(begin, None), Moment(end, None)) for begin, end in header.gaps],
             (counters.received, counters.dropped, counters.if_dropped),
             header.delta and replace(header.delta),
             _series(header),
             header.counting,
         )
-        if header.boot_end_ns is None or abs((at.utc_ns - header.end_ns) - (at.boot_ns - header.boot_end_ns)) > (
-            _SAME_BOOT_NS
-        ):
-            epoch.boot_begin_ns = None  # Another boot: its clock says nothing about ours.
-        epoch.gaps.append((header.end_ns, at.utc_ns))
+        epoch.gaps.append((Moment(header.end_ns, None), at.moment))
         epoch._watch(at)
         return epoch
+
+    @property
+    def begin_ns(self) -> int:
+        """UTC nanoseconds, as the clock of the last cut tells it."""
+        return self.began.utc_at(self._last)
 
     def successor(self, at: Cut) -> "Epoch":
         """The epoch of the table that is counted into since at."""
@@ -92,7 +116,7 @@ class Epoch:
     def _watch(self, at: Cut) -> None:
         """Counters are compared with at from here on."""
         self._kernel_base = at.kernel
-        self._boot_ns = at.boot_ns
+        self._last = at.moment
         self._link = at.info.counters if at.info else None
 
     def observe(self, at: Cut) -> None:
@@ -101,6 +125,8 @@ class Epoch:
             total + now - base for total, now, base in zip(self.kernel, at.kernel, self._kernel_base, strict=True)
         )
         self.kernel = (a, b, c)
+        if self._last.utc_ns < NO_CLOCK_NS <= at.utc_ns:
+            self.series.shift(NO_CLOCK_NS, self._last.utc_at(at.moment) - self._last.utc_ns)
         link = at.info.counters if at.info else None
         if link and self._link and self._blind_since is None:
             self._add(self._link, link, at)
@@ -115,30 +141,33 @@ class Epoch:
         rises = [getattr(now, name) - getattr(last, name) for name in names]
         for name, rise in zip(names, rises, strict=True):
             setattr(delta, name, getattr(delta, name) + rise)
-        elapsed_ns = at.boot_ns - self._boot_ns
+        elapsed_ns = at.boot_ns - (self._last.boot_ns or 0)
         delta.covered_ns += elapsed_ns
         self.series.add(at.utc_ns - elapsed_ns, at.utc_ns, (rises[0], rises[1], rises[2], rises[3]))
 
     def blind(self, at: Cut) -> None:
         """The interface vanished: nothing is captured until sighted()."""
-        self._blind_since = at.utc_ns
+        self._blind_since = at.moment
 
     def sighted(self, at: Cut) -> None:
         """It is back: the time between is a gap, its counters began anew."""
         if self._blind_since is not None:
-            self.gaps.append((self._blind_since, at.utc_ns))
+            self.gaps.append((self._blind_since, at.moment))
             self._blind_since = None
         self._watch(at)
 
     def header(self, template: Header, at: Cut, table: Table) -> Header:
-        """template with what this epoch knows at the cut, which was observed, and the counters of table."""
-        begin_ns = self.begin_ns
-        boot_begin_ns = self.boot_begin_ns
-        if at.utc_ns < begin_ns:  # The wall clock was set back: the end is right, the length is boot time's.
-            begin_ns = at.utc_ns - (at.boot_ns - boot_begin_ns if boot_begin_ns is not None else 0)
-        gaps = list(self.gaps)
+        """template with what this epoch knows at the cut, which was observed, and the counters of table.
+
+        All instants are told by the wall clock of the cut: where that was set meanwhile, lengths are boot time's.
+        """
+        begin_ns, boot_begin_ns = self.began.utc_at(at.moment), self.began.boot_ns
+        gaps = [(begin.utc_at(at.moment), end.utc_at(at.moment)) for begin, end in self.gaps]
         if self._blind_since is not None:
-            gaps.append((self._blind_since, at.utc_ns))
+            gaps.append((self._blind_since.utc_at(at.moment), at.utc_ns))
+        counted = counters(table, self.kernel)
+        if counted.first_ns < NO_CLOCK_NS <= begin_ns:
+            counted.first_ns = counted.first_ns and begin_ns  # It was told by a clock that was not set yet.
         return replace(
             template,
             counting=min(self.counting, template.counting, key=COUNTING.index),
@@ -147,8 +176,9 @@ class Epoch:
             end_ns=at.utc_ns,
             boot_begin_ns=boot_begin_ns,
             boot_end_ns=at.boot_ns if boot_begin_ns is not None else None,
+            clock_synchronised=template.clock_synchronised if at.utc_ns >= NO_CLOCK_NS else False,
             gaps=gaps,
-            counters=counters(table, self.kernel),
+            counters=counted,
             delta=self.delta and replace(self.delta),
             series=self.series.pack(),
         )

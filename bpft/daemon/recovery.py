@@ -6,13 +6,13 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from bpft import block, logfile, messages
+from bpft import block, host, logfile, messages
 from bpft.block import Block
 from bpft.core import Table
 from bpft.daemon.settings import Settings
 from bpft.errors import BlockDamaged, CannotRead, NotALog
 from bpft.lognames import siblings, sync_directory
-from bpft.record import Header
+from bpft.record import NO_CLOCK_NS, Header
 
 
 def recover(settings: Settings, log: logfile.LogWriter) -> tuple[Table, Header] | None:
@@ -50,6 +50,8 @@ def recover(settings: Settings, log: logfile.LogWriter) -> tuple[Table, Header] 
 
 def _mismatch(settings: Settings, header: Header) -> str:
     """Why the table of header cannot go on under these settings; "": it can."""
+    if header.is_undated != (host.utc_ns() < NO_CLOCK_NS):
+        return f"the clock was not set {'then' if header.is_undated else 'yet'}"
     for what, was, now in (
         ("interface", header.interface, settings.interface),
         ("filter", header.filter, settings.filter),
