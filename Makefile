@@ -1,6 +1,6 @@
 # The gate and its parts, one word each.  "make check" is what continuous integration runs.
 BIN = .venv/bin
-SCRIPTS = try.sh check.sh .ci/run scripts/prepare.sh rc.d/trafd
+SCRIPTS = try.sh check.sh .ci/run scripts/prepare.sh rc.d/trafd packaging/*.sh packaging/debian/bpft.p*
 
 check: lint types man core test
 
@@ -50,4 +50,22 @@ bench: prepare
 wheel: prepare
 	$(BIN)/pip wheel -qq --no-deps --wheel-dir dist .
 
-.PHONY: check prepare lint types man core test system fuzz soak bench wheel
+# Whatever is made goes to dist/.  What SOURCE_DATE_EPOCH says is the time of all files in it.
+sdist: prepare
+	$(BIN)/python -c 'from setuptools.build_meta import build_sdist; build_sdist("dist")' -q
+
+deb:
+	sh packaging/deb.sh
+
+# The suite for machines without Python.
+tarball:
+	sh packaging/tarball.sh
+
+# As root: what was made, in a Debian and in a chroot that hold nothing else.
+check-deb: prepare deb
+	$(BIN)/pytest packaging/test_deb.py
+
+check-tarball: prepare tarball
+	$(BIN)/pytest packaging/test_tarball.py
+
+.PHONY: check prepare lint types man core test system fuzz soak bench wheel sdist deb tarball check-deb check-tarball
