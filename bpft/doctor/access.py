@@ -1,0 +1,67 @@
+"""May whoever asks capture, read what was counted, and talk to the daemons?"""
+
+from collections.abc import Iterator
+
+from bpft.doctor.facts import Dump, Facts, Log
+from bpft.doctor.finding import Said, note, problem
+from bpft.messages import count
+
+
+def capture(facts: Facts) -> Iterator[Said]:
+    """CAP_NET_RAW, or the device of BSD; who only looks on needs none while a daemon counts."""
+    if facts.caller.may_capture or facts.counted:
+        return
+    user = facts.caller.user
+    if facts.caller.superuser:
+        yield problem(
+            user,
+            f"{user} lacks CAP_NET_RAW here, as in a container: nothing can be captured",
+            "start the container with --cap-add NET_RAW, or give the unit CapabilityBoundingSet=CAP_NET_RAW",
+        )
+    else:
+        yield problem(user, f"{user} may not capture, and no trafd runs that could", "sudo trafstart")
+
+
+def configuration(facts: Facts) -> Iterator[Said]:
+    """It can be read, or is not there."""
+    if facts.configuration:
+        yield problem("", facts.configuration, "bpft config check")
+
+
+def reading(facts: Facts) -> Iterator[Said]:
+    """Directories, logs and dumps that are closed to the caller: never the same as no data."""
+    user = facts.caller.user
+    for directory in facts.directories:
+        if directory.denied:
+            yield problem(str(directory.path), f"{user} may not look into {directory.path}", directory.denied)
+    files: tuple[Log | Dump, ...] = (*facts.logs, *facts.dumps)
+    closed = [(it.path, it.denied) for it in files if it.denied]
+    if closed:
+        path, remedy = closed[0]
+        many = "" if len(closed) == 1 else f" and {count(len(closed) - 1, 'file')} more"
+        yield problem(str(path), f"{user} may not read {path}{many}", remedy)
+
+
+def control(facts: Facts) -> Iterator[Said]:
+    """Every daemon that runs answers over its socket."""
+    user = facts.caller.user
+    for daemon in facts.daemons:
+        name = daemon.interface
+        if daemon.trouble == "denied":
+            yield problem(name, f"{user} may not talk to the trafd of {name}", daemon.denied)
+        elif daemon.trouble == "gone":
+            seen = f"the trafd of {name} (pid {daemon.pid}) runs, but its control socket was removed"
+            yield problem(name, seen, f"kill {daemon.pid}  (it dumps and stops), then: trafstart {name}")
+        elif daemon.trouble == "silent":
+            seen = f"the trafd of {name} (pid {daemon.pid or 'not told'}) does not answer"
+            yield problem(name, seen, f"see whether it hangs on a disk: ps -o stat,wchan -p {daemon.pid or 'PID'}")
+
+
+def packages(facts: Facts) -> Iterator[Said]:
+    """Python packages that make something better."""
+    for name, use in (
+        ("python-libpcap", "--engine reference and the order of trafstart's interfaces need it"),
+        ("zstandard", "blocks are written with zlib, and those with zstd cannot be read"),
+    ):
+        if name in facts.missing:
+            yield note(name, f"{name} is not installed: {use}", f"pip install {name}")
