@@ -259,7 +259,10 @@ def _period(begin: When, end: When) -> Period:
 
 def _instant(option: str, when: When, last: bool) -> int | None:
     if isinstance(when, datetime):
-        whole = when.astimezone().replace(microsecond=0)
+        try:
+            whole = when.astimezone().replace(microsecond=0)
+        except (ValueError, OverflowError):  # of a local time in the first or last year there is
+            raise UsageError(f"{option} {when} is too far away") from None
         return int(whole.timestamp()) * SECOND + when.microsecond * 1000
     if isinstance(when, str):
         return read_time(option, when, datetime.now().astimezone(), last)

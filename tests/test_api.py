@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
@@ -125,6 +125,8 @@ def test_what_is_refused(tmp_path: Path) -> None:
     for asked in (*wrong, {"interface": b"eth0"}, {"by": "x"}, {"by": "x", "interface": "none"}):
         with pytest.raises(UsageError, match="use "):
             list(log.records(**asked))
+    with pytest.raises(UsageError, match="too far away"):
+        list(log.blocks(begin=datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))))
     with pytest.raises(UsageError, match="by 'x'"):
         list(next(log.blocks()).records(by="x"))  # type: ignore[arg-type]
     with pytest.raises(bpft.BpftError):
