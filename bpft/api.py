@@ -169,7 +169,7 @@ class Log:
         wanted = _interfaces(interface)
         for part in self._sources.parts():
             header = part.header
-            if (wanted is None or header.interface in wanted) and period.holds(header.begin_ns, header.end_ns):
+            if (wanted is None or header.interface in wanted) and period.takes(header):
                 yield Block(part)
         self._tell_troubles()
 
