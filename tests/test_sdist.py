@@ -1,5 +1,7 @@
-"""The sdist holds the whole project: it can be built, installed and tested from it alone."""
+"""The sdist holds the whole project: it can be built, installed and tested from it alone, the same each time."""
 
+import filecmp
+import os
 import shutil
 import subprocess
 import sys
@@ -10,20 +12,43 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[1]
 
 
+#: Seconds since 1970: the time of every file in archives made with it.
+EPOCH = {"SOURCE_DATE_EPOCH": "1700000000"}
+
+
 @pytest.fixture(scope="module")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sdist, built from a copy of what git has, and unpacked."""
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sdist of what git has."""
+    return sdist(tmp_path_factory.mktemp("sdist"))
+
+
+@pytest.fixture(scope="module")
+def unpacked(made: Path) -> Path:
+    subprocess.run(["tar", "-xzf", made, "-C", made.parent], check=True)
+    return made.parent / made.name.removesuffix(".tar.gz")
+
+
+@pytest.fixture(scope="module")
+def site(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the sdist installs, without a network."""
+    site = tmp_path_factory.mktemp("site")
+    pip = ["pip", "--disable-pip-version-check", "install", "--no-index", "--no-deps", "--no-build-isolation"]
+    subprocess.run([sys.executable, "-m", *pip, "--target", site, unpacked], check=True, capture_output=True)
+    return site
+
+
+def sdist(place: Path, source: Path = PROJECT) -> Path:
+    """The sdist, built in place from a copy of source."""
     if not (PROJECT / ".git").exists():
         pytest.skip("this is no clone")
-    place = tmp_path_factory.mktemp("sdist")
     for name in tracked():
         (place / "copy" / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(PROJECT / name, place / "copy" / name)
+        shutil.copy2(source / name, place / "copy" / name)
     build = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", build, place], cwd=place / "copy", check=True, capture_output=True)
+    command = [sys.executable, "-c", build, place]
+    subprocess.run(command, cwd=place / "copy", env=os.environ | EPOCH, check=True, capture_output=True)
     [made] = place.glob("*.tar.gz")
-    subprocess.run(["tar", "-xzf", made, "-C", place], check=True)
-    return place / made.name.removesuffix(".tar.gz")
+    return made
 
 
 def tracked() -> list[str]:
@@ -37,10 +62,29 @@ def test_it_holds_every_file(unpacked: Path) -> None:
     assert not list(unpacked.rglob("*.so"))
 
 
-def test_what_is_built_of_it_passes_its_own_tests(unpacked: Path, tmp_path: Path) -> None:
-    site = tmp_path / "site"
-    pip = ["pip", "--disable-pip-version-check", "install", "--no-deps", "--no-build-isolation", "--target", site]
-    subprocess.run([sys.executable, "-m", *pip, unpacked], check=True, capture_output=True)
+def test_it_is_the_same_each_time(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    again = sdist(tmp_path / "elsewhere", made.parent / "copy")
+    assert filecmp.cmp(made, again, shallow=False)
+
+
+def test_all_that_is_shipped_beside_the_code_is_installed(site: Path) -> None:
+    """Manual pages, completions, units, samples: what lies in man/ and share/ has its place in pyproject.toml."""
+    installed = {path.name for path in site.rglob("*")}
+    shipped = [name for name in tracked() if name.startswith(("man/", "share/"))]
+    assert shipped
+    assert [name for name in shipped if Path(name).name not in installed] == []
+    assert (site / "share/man/man8/trafd.8").is_file()
+    [licence] = site.glob("bpft-*.dist-info/**/LICENSE")
+    assert licence.read_text() == (PROJECT / "LICENSE").read_text()
+
+
+def test_what_is_built_tells_nothing_of_where(unpacked: Path, site: Path) -> None:
+    [core] = site.glob("bpft/core/*.so")
+    assert str(unpacked).encode() not in core.read_bytes()
+
+
+def test_what_is_built_of_it_passes_its_own_tests(unpacked: Path, site: Path) -> None:
     some = [
         "test_docs.py::test_the_examples_of_the_readme_are_real",
         "test_golden.py",
