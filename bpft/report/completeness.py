@@ -76,6 +76,26 @@ class Account:
 
 
 @dataclass(slots=True)
+class Undated:
+    """Blocks recorded before the clock of their machine was set."""
+
+    blocks: int = 0
+    ns: int = 0  #: their length
+    bytes: int = 0  #: of frames as on the wire
+
+    def add(self, header: Header) -> None:
+        self.blocks += 1
+        self.ns += header.end_ns - header.begin_ns
+        self.bytes += sum(wire_bytes for *_, wire_bytes in header.counters.direction.values())
+
+    def told(self, show: Units) -> str:
+        """For people."""
+        blocks = f"{units.grouped(self.blocks)} block{'' if self.blocks == 1 else 's'}"
+        size = units.size(self.bytes, show)
+        return f"{blocks} ({units.span(self.ns)}, {size} in frames) recorded before the clock was set"
+
+
+@dataclass(slots=True)
 class Completeness:
     """Of all blocks and captures of one report."""
 
@@ -83,6 +103,8 @@ class Completeness:
     captures: int = 0
     imported: int = 0  #: blocks of old BPFTs, which counted neither packets nor frames
     repaired: int = 0  #: blocks whose records may not all be there
+    undated: Undated = field(default_factory=Undated)  #: blocks that are in the report
+    unplaced: Undated = field(default_factory=Undated)  #: blocks that are in no period, so not in this one
     seen: int = 0
     counted: int = 0
     packets: int = 0  #: in all records that were read
@@ -94,6 +116,8 @@ class Completeness:
     def add(self, header: Header) -> None:
         """Account for one block or capture."""
         self.repaired += header.made_of("repaired")
+        if header.is_undated:
+            self.undated.add(header)
         self.imported += header.made_of("import")
         if header.source == "import" or (header.made_of("import") and not header.counters.seen):
             return
@@ -111,6 +135,11 @@ class Completeness:
         else:
             self.accounts.setdefault(header.interface, Account(header.interface)).add(header)
 
+    def leave_out(self, header: Header) -> None:
+        """A block that a period was asked for does not hold: without a date it might have been in it."""
+        if header.is_undated:
+            self.unplaced.add(header)
+
     @property
     def adds_up(self) -> bool:
         """The sum rule: frames seen = counted + skipped; counted as captured, each is one packet of a record."""
@@ -120,6 +149,10 @@ class Completeness:
     def lines(self, show: Units = "si") -> list[str]:
         """For people, most important first."""
         lines = [line for account in self.accounts.values() for line in account.lines(show)]
+        if self.undated.blocks:
+            lines.append(f"{self.undated.told(show)}: no date is known of that part")
+        if self.unplaced.blocks:
+            lines.append(f"left out, as no date is known of it: {self.unplaced.told(show)}")
         if self.imported:
             blocks = f"{units.grouped(self.imported)} block{'' if self.imported == 1 else 's'}"
             lines.append(f"{blocks} of an old BPFT: packets, frames and drops are not known")

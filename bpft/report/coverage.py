@@ -16,6 +16,7 @@ class Coverage:
     interfaces: list[str] = field(default_factory=list)
     captures: list[str] = field(default_factory=list)  #: file names
     hosts: list[str] = field(default_factory=list)  #: that ran the probes
+    undated_ns: int = 0  #: watched before the clock was set, nobody knows when
     _watched: list[Span] = field(default_factory=list)
 
     def add(self, header: Header, origin: str) -> None:
@@ -26,8 +27,11 @@ class Coverage:
         else:
             _note(self.interfaces, header.interface)
         _note(self.hosts, header.host)
-        if header.end_ns:  # a capture without frames has no time
-            self._watched += without(header.begin_ns, header.end_ns, header.gaps)
+        watched = without(header.begin_ns, header.end_ns, header.gaps)
+        if header.is_undated:
+            self.undated_ns += union(watched)
+        elif header.end_ns:  # a capture without frames has no time
+            self._watched += watched
 
     @property
     def begin_ns(self) -> int:
@@ -41,8 +45,8 @@ class Coverage:
 
     @property
     def covered_ns(self) -> int:
-        """The time watched between the two."""
-        return union(self._watched)
+        """The time watched between the two, and what has no date."""
+        return union(self._watched) + self.undated_ns
 
 
 def without(begin: int, end: int, gaps: Iterable[Span]) -> list[Span]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bpft.errors import UsageError
+from bpft.record import Header
 
 SECOND = 1_000_000_000  #: in nanoseconds
 
@@ -31,6 +32,12 @@ class Period:
 
     begin: int | None = None
     end: int | None = None
+
+    def takes(self, header: Header) -> bool:
+        """Whether it holds a block.  One that was recorded before the clock was set lies in the open period alone."""
+        if header.is_undated:
+            return self.begin is None and self.end is None
+        return self.holds(header.begin_ns, header.end_ns)
 
     def holds(self, begin_ns: int, end_ns: int) -> bool:
         """Whether the midpoint of a block's interval lies inside, so that adjacent periods never share a block."""

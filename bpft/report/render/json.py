@@ -75,6 +75,8 @@ def _head(answer: Answer) -> dict[str, Any]:
             "counting": completeness.counting,
             "records_folded": completeness.folded,
             "blocks_repaired": completeness.repaired,
+            "blocks_undated": completeness.undated.blocks,
+            "blocks_undated_left_out": completeness.unplaced.blocks,
             "interfaces": [_account(account) for account in completeness.accounts.values()],
             "text": completeness.lines(),
         },
