@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from bpft import __version__, block, logfile
+from bpft import __version__, block, logfile, selection
 from bpft.cli import trafd
 from bpft.core import RECORD4, SKIP_REASONS
 from bpft.daemon.settings import BYTES_A_FLOW, Settings, default_max_flows
-from bpft.meter import interfaces
+from bpft.host.devices import Device
+from bpft.host.routes import Routes
 from bpft.meter.capture import PLAIN
 from bpft.meter.keymode import KeyMode
+from bpft.selection import View
 
 PROJECT = Path(__file__).resolve().parents[1]
 SAMPLE = PROJECT / "tests/captures/sample.pcap"
@@ -106,13 +108,13 @@ def test_the_interface_of_the_environment_and_of_the_option(
     trafd.main(["-i", "eth9"])
     trafd.main(["--interface", "eth9"])
     monkeypatch.setenv("IFF_LISTEN", "")
-    monkeypatch.setattr(interfaces, "default", lambda: "eth10")
+    monkeypatch.setattr(selection, "look", lambda: View({"eth10": Device("eth10", up=True)}, Routes(("eth10",))))
     trafd.main([])
     assert [it.interface for it in started] == ["eth8", "eth9", "eth9", "eth10"]
 
 
 def test_no_interface_at_all(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(interfaces, "default", lambda: "")
+    monkeypatch.setattr(selection, "look", lambda: View({}))
     assert trafd.main([]) == 1
     assert "-i" in capsys.readouterr().err
 

@@ -9,13 +9,20 @@ from pathlib import Path
 import programs
 import pytest
 
+from bpft import selection
 from bpft.cli import tools
 from bpft.errors import NoInterface
-from bpft.meter import interfaces
+from bpft.host.devices import Device
+from bpft.host.nat import Nat
+from bpft.host.routes import Routes
+from bpft.selection import View
 
 PROJECT = Path(__file__).resolve().parents[1]
 FAST = ("trafdump", "trafsave", "trafstop")
-NEEDLESS = ("click", "construct", "daemon", "zstandard", "bpft.core", "bpft.host", "subprocess", "asyncio", "inspect")
+NEEDLESS = (
+    *("click", "construct", "daemon", "zstandard", "subprocess", "asyncio", "inspect", "pathlib", "typing", "tomllib"),
+    *("bpft.core", "bpft.host", "bpft.config", "bpft.selection", "fnmatch", "re"),
+)
 
 
 def call(monkeypatch: pytest.MonkeyPatch, root: Path, name: str, *words: str) -> int:
@@ -25,11 +32,14 @@ def call(monkeypatch: pytest.MonkeyPatch, root: Path, name: str, *words: str) ->
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_nothing_heavy_is_imported(name: str, tmp_path: Path) -> None:
-    code = f"import sys; sys.argv[1:] = []; from bpft.cli.tools import {name}; {name}(); print(*sys.modules)"
+@pytest.mark.parametrize("words", [[], ["--root", "{}"], ["--root={}"], ["All", "--root", "{}"]])
+def test_nothing_heavy_is_imported(name: str, words: list[str], tmp_path: Path) -> None:
+    code = f"import sys; from bpft.cli.tools import {name}; {name}(); print(*sys.modules)"
+    (tmp_path / "etc/bpft").mkdir(parents=True)
+    (tmp_path / "etc/bpft/bpft.toml").write_text("")
     result = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**programs.ENVIRONMENT, "BPFT_ROOT": str(tmp_path)},
+        [sys.executable, "-c", code, *(word.format(tmp_path) for word in words)],
+        env={**programs.ENVIRONMENT, "BPFT_ROOT": str(tmp_path if not words else tmp_path / "other")},
         capture_output=True,
         text=True,
         check=True,
@@ -109,9 +119,11 @@ def test_sockets_left_by_a_crash_are_no_daemons(
 def test_starting_without_any_interface(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(interfaces, "default", lambda: "")
+    monkeypatch.setattr(selection, "look", lambda: View({"lo": Device("lo", loopback=True)}))
     assert call(monkeypatch, tmp_path, "trafstart") == 1
-    assert str(NoInterface()) in capsys.readouterr().err
+    assert capsys.readouterr().err == f"trafstart: {NoInterface()}\n"
+    assert call(monkeypatch, tmp_path, "trafstart", "All") == 1
+    assert capsys.readouterr().err == "trafstart: no interface is to be counted (lo: loopback); name one\n"
 
 
 def test_starting_what_is_not_there(
@@ -122,6 +134,111 @@ def test_starting_what_is_not_there(
     error = capsys.readouterr().err
     assert error.startswith("nonesuch0: ")
     assert error.count("\n") == 1
+
+
+#: A router: its uplink, two networks inside, a bridge with its port, a VLAN on the uplink.
+ROUTER = View(
+    {
+        device.name: device
+        for device in (
+            Device("lo", up=True, loopback=True),
+            Device("eth0", up=True),
+            Device("eth1", up=True, master="br0", master_kind="bridge"),
+            Device("br0", up=True, kind="bridge"),
+            Device("eth0.7", up=True, kind="vlan", lowers=("eth0",)),
+        )
+    },
+    Routes(("eth0",), (("br0", "10.1.0.0/16"), ("eth0.7", "10.7.0.0/16"))),
+    Nat(forwards=True, masquerades=True, rule="nft table ip nat, chain post"),
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "configuration", "started"),
+    [
+        ((), None, ["br0", "eth0.7"]),
+        (("All",), None, ["br0", "eth0.7"]),
+        (("eth[01]",), None, ["eth0", "eth1"]),
+        (("br0", "*0", "nonesuch"), None, ["br0", "eth0", "nonesuch"]),
+        (("eth?",), '[interfaces]\nnames = ["br0"]', ["eth0", "eth1"]),
+        ((), '[interfaces]\nnames = ["eth?", "ppp0"]', ["eth0", "eth1", "ppp0"]),
+        (("All",), "[interfaces.br0]", ["br0"]),
+        (("All",), '[interfaces]\nexclude = ["*.7"]', ["eth0", "br0"]),
+    ],
+)
+def test_what_is_started(
+    words: tuple[str, ...],
+    configuration: str | None,
+    started: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """SEMANTICS P2; --config where there is a configuration."""
+    (tmp_path / "python").write_text('#!/bin/sh\nshift; echo "$@" >&2\n')
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(selection, "look", lambda: ROUTER)
+    if configuration is not None:
+        (tmp_path / "etc/bpft").mkdir(parents=True)
+        (tmp_path / "etc/bpft/bpft.toml").write_text(configuration)
+    assert call(monkeypatch, tmp_path, "trafstart", *words) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("trafstart: ")]
+    assert [line.partition(":")[0] for line in lines] == started
+    for name, line in zip(started, lines, strict=True):
+        assert f"--root {tmp_path} -r " in line
+        assert ("--config" in line) == (configuration is not None)
+        assert line.endswith(f"-i {name}")
+
+
+def test_why_the_inside_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(selection, "look", lambda: ROUTER)
+    monkeypatch.setattr(sys, "executable", "/bin/true")
+    assert call(monkeypatch, tmp_path, "trafstart") == 0
+    assert capsys.readouterr().err == (
+        "trafstart: this host forwards and masquerades (nft table ip nat, chain post), so br0, eth0.7 inside is "
+        "counted: on eth0 every address would be the host's own\n"
+    )
+
+
+def test_globs_that_fit_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(selection, "look", lambda: ROUTER)
+    assert call(monkeypatch, tmp_path, "trafstart", "wlan*") == 1
+    assert capsys.readouterr().err == (
+        "trafstart: wlan*: no interface has such a name; there are: lo, eth0, eth1, br0, eth0.7\n"
+    )
+    for name in FAST:
+        assert call(monkeypatch, tmp_path, name, "eth*") == 1
+        assert capsys.readouterr().err == f"{name}: eth*: no trafd runs on such an interface; running: none\n"
+
+
+def test_globs_mean_the_daemons_that_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run/bpft").mkdir(parents=True)
+    for name in ("eth0", "eth1", "eth2", "wlan0"):
+        (tmp_path / f"run/bpft/.trafd.{name}.lock").write_text("")
+    monkeypatch.setattr(tools, "runs", lambda where, interface: interface != "eth1")
+    monkeypatch.setattr(tools, "tell", lambda where, interface, command: (True, command))
+    assert call(monkeypatch, tmp_path, "trafsave", "eth*", "wlan0", "eth0") == 0
+    assert capsys.readouterr().out.splitlines() == ["eth0: save", "eth2: save", "wlan0: save"]
+    assert call(monkeypatch, tmp_path, "trafsave", "eth1*") == 1
+    assert capsys.readouterr().err.endswith("running: eth0, eth2, wlan0\n")
+
+
+def test_a_configuration_with_a_mistake_starts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "etc/bpft").mkdir(parents=True)
+    (tmp_path / "etc/bpft/bpft.toml").write_text('\n[interfaces]\nname = ["eth0"]\n')
+    assert call(monkeypatch, tmp_path, "trafstart") == 1
+    assert capsys.readouterr().err == (
+        f"trafstart: {tmp_path}/etc/bpft/bpft.toml:3: name: no such key in [interfaces]; did you mean names?\n"
+    )
 
 
 def test_a_trafd_that_cannot_be_run(

@@ -1,14 +1,14 @@
 """trafdump, trafsave, trafstop, trafstart: ask the daemons, say per interface what happened (P2).
 
-Three of them start in under twice the time of a bare interpreter: without options nothing is imported that a socket and
-a message do not need, neither typing nor pathlib; options go to click.
+Three of them start in under twice the time of a bare interpreter: nothing is imported that a socket and a message do
+not need, neither typing nor pathlib; options other than --root go to click.
 """
 
 import os
 import sys
 
 from bpft.control_client import NoAnswer, ask, runs, tell
-from bpft.errors import BpftError, NotRunning, UsageError
+from bpft.errors import BadName, BpftError, NotRunning, UsageError
 from bpft.paths import check_name, environment_root, paths
 
 TYPE_CHECKING = False
@@ -21,6 +21,8 @@ _DOCS = {
     "trafstop": "Have each trafd dump its table and stop; trafstart goes on with it.",
     "trafstart": "Start trafd -r on each interface that has none yet.",
 }
+_UNCONFIGURED = ["--dump-every", "5min", "--save-every", "1h"]
+_WILD = dict.fromkeys(map(ord, "*?[]!"), "x")  # a glob is a name with some of these in it
 _START_WITHIN_S = 5.0  # a trafd that another trafstart has just started answers by then
 
 
@@ -45,13 +47,11 @@ def trafstart() -> int:
 
 
 def _command(program: str, act: "Callable[[str, str], str]") -> int:
-    words, root = sys.argv[1:], ""
     try:
-        if any(word.startswith("-") for word in words):
-            parsed = _parse(program, words)
-            if isinstance(parsed, int):
-                return parsed
-            words, root = parsed
+        parsed = _plain_words(sys.argv[1:]) or _parse(program, sys.argv[1:])
+        if isinstance(parsed, int):
+            return parsed
+        words, root = parsed
         root = os.path.abspath(root or environment_root() or "/")  # noqa: PTH100 - without pathlib
         interfaces = _interfaces(program, root, words)
         failed = [interface for interface in interfaces if not _done(act, root, interface)]
@@ -105,22 +105,75 @@ def _ask(root: str, interface: str, command: str) -> str:
     return message
 
 
+class NoneRuns(BpftError):
+    """{0}: no trafd runs on such an interface; running: {1}"""
+
+
 def _interfaces(program: str, root: str, words: list[str]) -> list[str]:
-    """The interfaces meant: those named, each once, or All of them.  Raises BadName."""
+    """The interfaces meant: those named, each once, those that globs fit, or All of them.
+
+    Raises BadName, NoneRuns, and what _to_start() raises.
+    """
     if "All" in words and len(words) > 1:
         raise UsageError("All stands for every interface: say it alone")
-    if words and words != ["All"]:
-        return list(dict.fromkeys(check_name("interface", word) for word in words))
+    for word in words:
+        _check(word)
+    names = [word for word in words if word != "All"]
+    if names and not _globs(names):
+        return list(dict.fromkeys(names))
     if program == "trafstart":
-        from bpft.errors import NoInterface
-        from bpft.meter import interfaces
-
-        default = interfaces.default()
-        if not default:
-            raise NoInterface
-        return [default]
+        return _to_start(root, words)
     where = paths(root)
-    return [interface for interface in where.interfaces() if runs(where, interface)]
+    running = [interface for interface in where.interfaces() if runs(where, interface)]
+    return _fitting(names, running) if names else running
+
+
+def _check(word: str) -> None:
+    """A name, or a glob of names.  Raises BadName."""
+    try:
+        check_name("interface", word.translate(_WILD) if _globs([word]) else word)
+    except BadName:
+        raise BadName("interface", word) from None
+
+
+def _globs(words: list[str]) -> bool:
+    return any(char in word for word in words for char in "*?[")
+
+
+def _fitting(words: list[str], running: list[str]) -> list[str]:
+    """The interfaces that names and globs mean.  Raises NoneRuns."""
+    from fnmatch import fnmatchcase
+
+    found: list[str] = []
+    for word in words:
+        fitting = [name for name in running if fnmatchcase(name, word)] if _globs([word]) else [word]
+        if not fitting:
+            raise NoneRuns(word, ", ".join(running) or "none")
+        found += fitting
+    return list(dict.fromkeys(found))
+
+
+def _to_start(root: str, words: list[str]) -> list[str]:
+    """What trafstart is to start by what is there and configured; where that is surprising, stderr says why.
+
+    Raises BadConfig, Unseen, NoSuchName, NoInterface, NothingToCount.
+    """
+    from bpft import config, selection
+
+    view = selection.look()
+    if words and words != ["All"]:
+        return selection.matching(view, words)
+    interfaces = config.load(paths(root)).interfaces
+    choice = selection.every(view, interfaces) if words else selection.configured(view, interfaces)
+    if choice.note:
+        sys.stderr.write(f"trafstart: {choice.note}\n")
+    if not choice.names:
+        raise NothingToCount("; ".join(f"{name}: {why}" for name, why in choice.why.items()))
+    return list(choice.names)
+
+
+class NothingToCount(BpftError):
+    """no interface is to be counted ({0}); name one"""
 
 
 def _start(root: str, interface: str) -> str:
@@ -130,7 +183,9 @@ def _start(root: str, interface: str) -> str:
 
     if running := _running(root, interface):
         return running
-    command = [*_trafd(), "--root", root, "-r", "-i", interface]
+    # What is not configured is counted as the manual has it, and as safely as the rest.
+    how = ["--config"] if os.path.exists(paths(root).config) else _UNCONFIGURED  # noqa: PTH110 - as everywhere here
+    command = [*_trafd(), "--root", root, "-r", *how, "-i", interface]
     try:
         started = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
     except OSError as why:
@@ -165,6 +220,22 @@ def _trafd() -> list[str]:
         return [sys.executable, "trafd"]
     beside = Path(sys.argv[0]).absolute().with_name("trafd")
     return [sys.executable, *([str(beside)] if beside.exists() else ["-m", "bpft.cli.trafd"])]
+
+
+def _plain_words(words: list[str]) -> tuple[list[str], str] | None:
+    """Words and root of a command line that has no option but --root; None: click is to look at it."""
+    names, root, left = [], "", words[:]
+    while left:
+        word = left.pop(0)
+        if word == "--root" and left:
+            root = left.pop(0)
+        elif word.startswith("--root="):
+            root = word[7:]
+        elif word.startswith("-"):
+            return None
+        else:
+            names.append(word)
+    return names, root
 
 
 def _parse(program: str, words: list[str]) -> "tuple[list[str], str] | int":

@@ -15,8 +15,7 @@ from bpft.daemon import offline, start
 from bpft.daemon.loop import Screen
 from bpft.daemon.schedule import interval
 from bpft.daemon.settings import Settings, default_max_flows, flows_in
-from bpft.errors import BadExpression, BpftError, CannotRead, NoInterface, UsageError
-from bpft.meter import interfaces
+from bpft.errors import BadExpression, BpftError, CannotRead, UsageError
 from bpft.meter.capture import program_text
 from bpft.meter.keymode import WHOLE, KeyMode
 from bpft.paths import check_name, environment_root, paths
@@ -29,6 +28,7 @@ _HELP = {
     "count": "Stop after N frames.",
     "interface": "Listen on IFACE.  Default: IFF_LISTEN of the environment, else where the default route goes.",
     "ext": "The name of log and dump.  Default: IFACE.",
+    "configured": "Be the trafd that the configuration, bpft.toml(5), describes: options win over it.",
     "print_filter": "Print the compiled filter as tcpdump -d does, and exit.",
     "filter_file": "Read the filter expression from FILE.",
     "min_size": "When saving, sum records of less than N bytes into one; 0: keep all.",
@@ -51,6 +51,7 @@ _HELP = {
     "keep": "How long what is kept, as 31d,400d:day+no-ports; what is older is deleted.  Default: all, for ever.",
     "budget": "Roll up the oldest of the log when it exceeds a size as 200MB.",
     "zone": "Days and times are those of this time zone, as Europe/Rome.  Default: local.",
+    "user": "Become NAME once the capture is open; only root can.  Default: stay who you are.",
     "root": "Keep every file below DIR.  Default: BPFT_ROOT of the environment.",
 }
 
@@ -67,6 +68,7 @@ _HELP = {
 @click.option("-c", "--count", callback=number(1), metavar="N", help=_HELP["count"])
 @click.option("-i", "--interface", metavar="IFACE", help=_HELP["interface"])
 @click.option("-f", "--ext", metavar="EXT", help=_HELP["ext"])
+@click.option("--config", "configured", is_flag=True, help=_HELP["configured"])
 @click.option("-d", "--print-filter", is_flag=True, help=_HELP["print_filter"])
 @click.option("-F", "--filter-file", metavar="FILE", help=_HELP["filter_file"])
 @click.option(
@@ -91,13 +93,30 @@ _HELP = {
 @click.option("--keep", metavar="KEEP", help=_HELP["keep"])
 @click.option("--budget", metavar="SIZE", help=_HELP["budget"])
 @click.option("--zone", metavar="ZONE", help=_HELP["zone"])
+@click.option("--user", metavar="NAME", help=_HELP["user"])
 @click.option("--root", metavar="DIR", help=_HELP["root"])
 @click.version_option(__version__, "-V", "--version", message="trafd (bpft) %(version)s")
-def trafd(words: tuple[str, ...], read: str | None, print_filter: bool, **options: Any) -> int:
+@click.pass_context
+def trafd(
+    context: click.Context,
+    /,
+    words: tuple[str, ...],
+    read: str | None,
+    print_filter: bool,
+    configured: bool,
+    **options: Any,
+) -> int:
     """Count who sends how many bytes to whom on an interface.
 
     Words after the options are a filter expression, as for tcpdump.
     """
+    options["paths"] = paths(str(Path(options["root"] or environment_root() or "/").absolute()))
+    if configured:
+        if read is not None:
+            raise UsageError("--config is for what counts an interface: leave it or --read away")
+        from bpft.cli.configured import settle
+
+        options |= settle(context, options)
     settings = _settings(words, read is not None, print_filter, **options)
     if print_filter:
         text = program_text(settings.interface, read, settings.filter, settings.optimize, settings.engine)
@@ -121,16 +140,21 @@ def _settings(
         raise UsageError("--read needs -f EXT, the name of the log to append to")
     if offline and options["resume"]:
         raise UsageError("--read never touches dumps: leave -r away")
+    if offline and options["user"]:
+        raise UsageError("--read runs as who you are: leave --user away")
     if options["engine"] == "reference" and not (offline or options["foreground"]):
         raise UsageError("--engine reference does not detach: add --foreground")
     key = _key_mode(options)
     if options["engine"] == "reference" and not key.is_plain:
         raise UsageError("--engine reference keeps whole keys: leave --ports, --vlan and --prefix-len away")
     if interface is None and not offline:
-        interface = os.environ.get("IFF_LISTEN") or interfaces.default()
-        if not interface:
-            raise NoInterface
-    expression = " ".join(words) if options["filter_file"] is None else _expression(options["filter_file"])
+        from bpft.cli.configured import chosen
+
+        interface = chosen()
+    if options["filter_file"] is None:
+        expression = " ".join(words) or options.get("filter", "")
+    else:
+        expression = _expression(options["filter_file"])
     try:
         expression.encode()
     except ValueError:  # A command line may hold any bytes.
@@ -142,7 +166,7 @@ def _settings(
     return Settings(
         interface=interface or "",
         ext=ext or interface or "",
-        paths=paths(str(Path(options["root"] or environment_root() or "/").absolute())),
+        paths=options["paths"],
         filter=expression,
         optimize=not options["no_optimize"],
         promiscuous=not options["no_promiscuous"],
@@ -153,6 +177,7 @@ def _settings(
         max_flows=_max_flows(options["max_flows"], options["max_memory"], offline),
         buffer=_buffer(options["buffer"]),
         foreground=options["foreground"],
+        user=options["user"] or "",
         engine=options["engine"],
         rotation=None if options["rotate"] is None else rotation(options["rotate"], options["zone"] or ""),
         **_by_itself(options, offline),

@@ -8,8 +8,6 @@ ALL = "All"
 Ports = Literal["all", "service", "none"]
 Engine = Literal["auto", "pcap", "ring"]
 
-_DAY = 86400
-
 
 @dataclass(frozen=True, slots=True)
 class Interface:
@@ -25,6 +23,7 @@ class Interface:
     min_size: int = 0  #: bytes, -m (SEMANTICS C8)
     max_flows: int | None = None  #: 0: no limit; None: by memory
     max_memory: int | None = None  #: bytes
+    buffer: int | None = None  #: bytes of the kernel's buffer; None: by memory
     engine: Engine = "auto"
 
 
@@ -62,10 +61,16 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """[retention]: ages, in seconds.  None: for ever."""
+    """[retention]: ages in hours.  None: for ever."""
 
-    full: int | None = 31 * _DAY  #: as saved; after that host and day, without ports
-    daily: int | None = 400 * _DAY  #: host and day; after that nothing is left
+    full: int | None = 31 * 24  #: as saved; after that per host and day, without ports
+    daily: int | None = 400 * 24  #: per host and day; after that nothing is left
+
+    @property
+    def keep(self) -> str:
+        """The same as trafd --keep has it; "": all for ever."""
+        last = "forever" if self.daily is None else f"{self.daily}h"
+        return "" if self.full is None else f"{self.full}h,{last}:day+no-ports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +83,9 @@ class Directories:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """[user]: whom a daemon becomes once it captures; "": see trafd(8)."""
+    """[user]: whom a daemon becomes once it captures; "": it stays who it is."""
 
     name: str = ""
-    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,15 +26,16 @@ _INTERFACE: dict[str, Convert] = {
     "min-size": values.size,
     "max-flows": values.whole,
     "max-memory": values.memory,
+    "buffer": values.buffer,
     "engine": values.one_of("auto", "ring", "pcap"),
 }
 _CHOICE: dict[str, Convert] = {"names": values.globs, "exclude": values.globs}
 _SECTIONS: dict[str, tuple[type, dict[str, Convert]]] = {
     "times": (Times, {"dump": values.interval, "save": values.interval}),
-    "log": (Log, {"budget": values.size_or_off, "rotate": values.rotate, "zone": values.time_zone}),
+    "log": (Log, {"budget": values.budget, "rotate": values.rotate, "zone": values.time_zone}),
     "retention": (Retention, {"full": values.age, "daily": values.age}),
     "directories": (Directories, {"logs": values.path, "dumps": values.path}),
-    "user": (User, {"name": values.account, "group": values.account}),
+    "user": (User, {"name": values.account}),
     "names": (Names, {"hosts": values.files, "leases": values.files}),
 }
 
@@ -110,10 +111,21 @@ class _Reading:
         sections: dict[str, Any] = {}
         for name, (kind, converts) in _SECTIONS.items():
             sections[name] = kind(**self._values((name,), self._table((name,), tables), converts))
-        if sections["log"].zone and not sections["log"].rotate:
-            self.mistakes.append((("log", "zone"), 'zone is for rotate; add rotate = "daily" or "monthly"'))
+        self._ages(sections["retention"], tables.get("retention", {}))
         interfaces = self._interfaces(self._table(("interfaces",), tables))
         return Config(interfaces=interfaces, scopes=self._scopes(self._table(("scopes",), tables)), **sections)
+
+    def _ages(self, retention: Retention, said: Any) -> None:
+        """daily ends behind full."""
+        stated = isinstance(said, dict) and "daily" in said
+        if retention.daily is None or (retention.full is None and not stated):
+            return
+        if retention.full is None:
+            self.mistakes.append((("retention", "daily"), "daily never begins, as full has no end; leave it away"))
+        elif retention.daily < retention.full:
+            key = "daily" if stated else "full"
+            remedy = f'write a later end, as daily = "{retention.full // 24 + 365}d"'
+            self.mistakes.append((("retention", key), f"daily, an age too, ends before full does; {remedy}"))
 
     def _table(self, path: Keys, tables: dict[str, Any]) -> dict[str, Any]:
         found = tables.get(path[-1], {})

@@ -13,9 +13,10 @@ from bpft.paths import check_name
 from bpft.rotation import rotation, size_of, zone
 
 DAY = 86400
-_SPAN = re.compile(r"(\d{1,6})\s*(s|min|h|d|w|y)\Z", re.ASCII)
-_UNITS = {"s": 1, "min": 60, "h": 3600, "d": DAY, "w": 7 * DAY, "y": 8766 * 3600}
-_LEAST_MEMORY = 1_000_000
+_SPAN = re.compile(r"(\d{1,6})\s*([a-z]{1,3})\Z", re.ASCII)
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": DAY}
+_HOURS = {"h": 1, "d": 24, "w": 7 * 24, "y": 8766}
+_LEAST, _MOST_BUFFER = 1_000_000, 1 << 30
 _GLOB = re.compile(r"(?:[\w.:@+*?-]|\[!?[\w.:@+-]+\])+\Z", re.ASCII)
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z", re.ASCII)
 
@@ -57,43 +58,46 @@ def size(value: Any) -> int:
     return found
 
 
-def size_or_off(value: Any) -> int:
-    """The same; 0 for "off"."""
-    return 0 if value == "off" else size(value)
+def budget(value: Any) -> int:
+    """Bytes that a log may have; 0 for "off"."""
+    return 0 if value == "off" else memory(value)
 
 
 def memory(value: Any) -> int:
-    """Bytes that a daemon can do with."""
-    if (found := size(value)) < _LEAST_MEMORY:
+    """Bytes of what has to be of some size."""
+    if (found := size(value)) < _LEAST:
         raise Wrong('is too little; write at least "1M"')
+    return found
+
+
+def buffer(value: Any) -> int:
+    """Bytes of a buffer of the kernel."""
+    if (found := memory(value)) > _MOST_BUFFER:
+        raise Wrong('is too much; write at most "1GiB"')
     return found
 
 
 def interval(value: Any) -> int:
     """Seconds between two boundaries of the local day; 0 for "off"."""
-    if value == "off":
-        return 0
-    seconds = _span(value, 'write a part of a day as "30s", "5min", "1h" or "1d", or "off"')
-    if not seconds or DAY % seconds:
+    seconds = 0 if value == "off" else _span(value, _SECONDS, 'write "30s", "5min", "1h" or "1d", or "off"')
+    if seconds and DAY % seconds:
         raise Wrong(f'is "{value}", which does not divide a day; write "30s", "5min", "1h" or "1d", or "off"')
     return seconds
 
 
 def age(value: Any) -> int | None:
-    """Seconds; None for "off": for ever."""
+    """Hours; None for "off": for ever."""
     if value == "off":
         return None
-    remedy = 'write an age as "31d", "12h", "4w" or "2y", or "off" to keep them for ever'
-    if not (seconds := _span(value, remedy)):
-        raise Wrong(f'is "{value}"; {remedy}')
-    return seconds
+    return _span(value, _HOURS, 'write an age as "31d", "12h", "4w" or "2y", or "off" to keep it for ever')
 
 
-def _span(value: Any, remedy: str) -> int:
+def _span(value: Any, units: dict[str, int], remedy: str) -> int:
+    """A number of the unit that stands behind it, above 0."""
     found = _SPAN.match(value) if isinstance(value, str) else None
-    if found is None:
+    if found is None or found[2] not in units or int(found[1]) == 0:
         raise Wrong(f"is {_shown(value)}; {remedy}")
-    return int(found[1]) * _UNITS[found[2]]
+    return int(found[1]) * units[found[2]]
 
 
 def one_of(*words: str) -> Convert:
@@ -174,7 +178,7 @@ def files(value: Any) -> tuple[str, ...]:
 
 
 def account(value: Any) -> str:
-    """The name of a user or a group."""
+    """The name of a user."""
     if not text(value) or not value.isprintable() or set(value) & set(" :/"):
         raise Wrong(f'is "{value}"; write the name of an account')
     return str(value)

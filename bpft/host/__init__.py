@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 if sys.platform.startswith("linux"):
-    from bpft.host.linux import boottime_ns, clock_synchronised, default_interface, interfaces
+    from bpft.host.linux import boottime_ns, clock_synchronised, interfaces
 else:
-    from bpft.host.bsd import boottime_ns, clock_synchronised, default_interface, interfaces
+    from bpft.host.bsd import boottime_ns, clock_synchronised, interfaces
 from bpft.host.interface import InterfaceInfo, LinkCounters
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "LinkCounters",
     "boottime_ns",
     "clock_synchronised",
-    "default_interface",
     "hostname",
     "installation_id",
     "interface_info",

@@ -1,4 +1,4 @@
-"""FreeBSD: interfaces by getifaddrs(3), the default route by route(8), clocks from the kernel.
+"""FreeBSD: interfaces by getifaddrs(3), clocks from the kernel.
 
 Layouts: <net/if.h> struct if_data (64-bit counters since FreeBSD 10), <net/if_dl.h> struct sockaddr_dl.
 """
@@ -6,7 +6,6 @@ Layouts: <net/if.h> struct if_data (64-bit counters since FreeBSD 10), <net/if_d
 import ctypes
 import os
 import struct
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -99,22 +98,6 @@ def prefix_of(address: bytes, netmask: bytes) -> str:
     else:
         return ""
     return f"{ip_address(packed)}/{int.from_bytes(mask, 'big').bit_count()}"
-
-
-def default_interface() -> str:
-    """The interface of the default route; "": there is none."""
-    for family in ("-inet", "-inet6"):
-        try:
-            answer = subprocess.run(
-                ["/sbin/route", "-n", "get", family, "default"], capture_output=True, text=True, timeout=5, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return ""
-        for line in answer.stdout.splitlines():
-            key, _, value = line.strip().partition(": ")
-            if key == "interface":
-                return value
-    return ""
 
 
 def boottime_ns() -> int:

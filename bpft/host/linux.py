@@ -1,4 +1,4 @@
-"""Linux: interfaces by rtnetlink(7), routes and clock state from the kernel.
+"""Linux: interfaces by rtnetlink(7), clock state from the kernel.
 
 Netlink, not /sys: it answers for the network namespace the process is in, whatever is mounted.
 """
@@ -11,7 +11,6 @@ from pathlib import Path
 from bpft.host import netlink
 from bpft.host.interface import InterfaceInfo, LinkCounters
 
-PROC = Path("/proc")
 SYS = Path("/sys")
 
 # linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h
@@ -19,7 +18,6 @@ _RTM_NEWLINK, _RTM_GETLINK, _RTM_NEWADDR, _RTM_GETADDR = 16, 18, 20, 22
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_IFALIAS, _IFLA_STATS64, _IFLA_PARENT_BUS = 1, 3, 4, 20, 23, 57
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _IFF_UP, _IFF_LOOPBACK = 0x1, 0x8
-_RTF_UP, _RTF_REJECT = 0x1, 0x200
 
 
 def interfaces(name: str = "") -> list[InterfaceInfo]:
@@ -79,28 +77,6 @@ def _speed(name: str) -> int | None:
     except (OSError, ValueError):
         return None
     return speed if 0 < speed < 0xFFFFFFFF else None
-
-
-def default_interface() -> str:
-    """The interface of the default route, IPv4 before IPv6, the smallest metric first; "": there is none."""
-    found = [(int(row[6]), row[0]) for row in _table("net/route", 8) if _usable(row[3]) and row[1] == row[7] == "0" * 8]
-    if not found:
-        rows = _table("net/ipv6_route", 10)
-        found = [(int(row[5], 16), row[9]) for row in rows if row[1] == "00" and row[0] == "0" * 32 and _usable(row[8])]
-    return min(found)[1] if found else ""
-
-
-def _table(path: str, columns: int) -> list[list[str]]:
-    try:
-        lines = (PROC / path).read_text("ascii").splitlines()
-    except OSError:
-        return []
-    rows = [line.split() for line in lines]
-    return [row for row in rows if len(row) >= columns and row[0] != "Iface"]
-
-
-def _usable(flags: str) -> bool:
-    return int(flags, 16) & (_RTF_UP | _RTF_REJECT) == _RTF_UP
 
 
 def boottime_ns() -> int:

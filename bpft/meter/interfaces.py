@@ -1,4 +1,4 @@
-"""Which interfaces can be captured here, and which one when nobody names one."""
+"""Which interfaces can be captured here."""
 
 from bpft import host
 
@@ -13,12 +13,3 @@ def names() -> list[str]:
     # libpcap also lists sources that are no interfaces: nflog, dbus, bluetooth.
     offered = [name for name in pylibpcap.base.get_iface_list() if name in known or name == "any"]
     return offered or known
-
-
-def default() -> str:
-    """The interface of the default route, else the first that is up (loopback last); "": there is none."""
-    by_route = host.default_interface()
-    if by_route:
-        return by_route
-    up = sorted((interface for interface in host.interfaces() if interface.up), key=lambda it: it.loopback)
-    return up[0].name if up else ""
