@@ -29,7 +29,6 @@ _TABLE_SIZE = 136240
 _SECOND, _MICROSECOND = 1_000_000_000, 1000
 _CHUNK = 65536  # entries in memory at once
 _DENSE = Struct(core.RECORD4)
-_HIGHEST_COMMON_PORT = 1024
 _NO_PORT, _SOURCE, _DESTINATION, _BOTH = range(4)  # who_srv: whose port an entry of the old layout keeps
 
 
