@@ -36,7 +36,7 @@ class CannotCapture(BpftError):
 
 
 class NoPermission(BpftError):
-    """{0}: no permission to capture; run as root, or give CAP_NET_RAW"""
+    """{0}: no permission to capture; run as root, or give CAP_NET_RAW (on BSD: access to /dev/bpf*)"""
 
 
 class CannotRead(BpftError):

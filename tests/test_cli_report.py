@@ -245,7 +245,7 @@ def test_a_capture_refused_at_its_header_says_why(tmp_path: Path, data: bytes, r
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_an_unreadable_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "closed").touch(mode=0)
-    refused(run("report", tmp_path / "closed"), 1, "permission denied")
+    refused(run("report", tmp_path / "closed"), 1, "Permission denied")
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def _become(user: User) -> None:
         for capability in range(_MOST_CAPABILITIES):
             _prctl(_CAPBSET_DROP, capability, must=False)  # Fails for those the kernel does not know.
         _prctl(_SET_KEEPCAPS, 1)  # Until the next lines have said which.
-    os.setgroups([user.gid])
+    os.setgroups([])
     os.setresgid(user.gid, user.gid, user.gid)
     os.setresuid(user.uid, user.uid, user.uid)
 

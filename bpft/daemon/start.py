@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bpft import access, logfile, messages
+from bpft.compression import Compressor
 from bpft.core import Signals
 from bpft.daemon import privilege
 from bpft.daemon.control import Control
@@ -31,7 +32,6 @@ def run(settings: Settings, screen: Screen | None = None) -> int:
     secure_standard_streams()
     if not settings.foreground:
         close_inherited()
-    os.umask(0o027)
     interface, ext, paths = settings.interface, settings.ext, settings.paths
     user = privilege.find_user(settings.user)
     with ExitStack() as cleanup:
@@ -50,6 +50,8 @@ def run(settings: Settings, screen: Screen | None = None) -> int:
         cleanup.callback(pid_file.remove)
         control = Control(paths.socket(interface))
         cleanup.callback(control.close)
+        if user is not None:
+            _import_the_rest()
         privilege.confine(user, tap.may_vanish, (held.fileno(), pid_file.fileno()))
         usable(paths.logs, paths.dumps, paths.lock(ext), paths.log(ext), paths.dump(ext))
         lock = HeldFile(paths.lock(ext), Held, f"EXT {ext}")
@@ -85,6 +87,16 @@ def run(settings: Settings, screen: Screen | None = None) -> int:
     loop.answer_stop()
     control.hang_up()
     return 0 if loop.outcome.ok else 1
+
+
+def _import_the_rest() -> None:
+    """What is else imported when it is needed: an installation below root's home is closed to other users."""
+    import syslog  # noqa: F401
+    import tempfile  # noqa: F401
+
+    import daemon  # type: ignore[import-untyped]  # noqa: F401
+
+    Compressor()
 
 
 def directory(path: Path, mode: int, owner: privilege.User | None = None) -> None:

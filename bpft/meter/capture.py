@@ -5,7 +5,7 @@ import stat
 import sys
 from typing import Literal, Protocol
 
-from bpft import core, host
+from bpft import access, core, host
 from bpft.errors import BadExpression, CannotCapture, CannotRead, NoPermission, NoSuchInterface, NotACapture
 from bpft.host import InterfaceInfo
 from bpft.meter import interfaces
@@ -149,7 +149,7 @@ def _open(path: str) -> int:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC) if path != "-" else _standard_input()
     except OSError as why:
-        raise CannotRead(path, why.strerror) from None
+        raise CannotRead(path, access.reading(path, why)) from None
     if stat.S_ISDIR(os.fstat(descriptor).st_mode):
         if path != "-":
             os.close(descriptor)

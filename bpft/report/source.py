@@ -232,7 +232,7 @@ def _recorded(directory: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise CannotRead(error.filename, _reason(error)) from error
+        raise CannotRead(error.filename, _reason(error.filename, error)) from error
     return [path for path in paths if not _is_set_aside(path.name) and path.is_file()]
 
 
@@ -265,7 +265,7 @@ def _is_regular(name: str) -> bool:
     try:
         mode = Path(name).stat().st_mode
     except OSError as error:
-        raise CannotRead(name, _reason(error)) from error
+        raise CannotRead(name, _reason(name, error)) from error
     if stat.S_ISDIR(mode):
         raise CannotRead(name, "is a directory; name the files in it")
     return stat.S_ISREG(mode)
@@ -276,7 +276,7 @@ def _start(name: str) -> bytes:
         with Path(name).open("rb") as file:
             start = file.read(START)
     except OSError as error:
-        raise CannotRead(name, _reason(error)) from error
+        raise CannotRead(name, _reason(name, error)) from error
     return start
 
 
@@ -306,7 +306,10 @@ def _what_else(name: str, start: bytes, reason: str) -> str:
     return f"is neither a log of trafd nor a capture (pcap, pcapng){text}"
 
 
-def _reason(error: OSError) -> str:
+def _reason(name: str, error: OSError) -> str:
     """What the system says, with what helps against it."""
-    reason = (error.strerror or str(error)).lower()
-    return f"{reason}; run as root or as the owner" if isinstance(error, PermissionError) else reason
+    if isinstance(error, PermissionError):
+        from bpft import access
+
+        return access.reading(name, error)
+    return (error.strerror or str(error)).lower()
