@@ -3,7 +3,6 @@
 import io
 import socket
 import sys
-import threading
 
 import cases_ip
 import frames as f
@@ -12,9 +11,10 @@ from cases import P4, ROW4
 from meters import c_meter, describe, twin
 
 from bpft import core
-from bpft.errors import BadExpression, CannotCapture
+from bpft.errors import BadExpression, CannotCapture, NoSuchInterface
+from bpft.meter.capture import open_live
 from bpft.meter.reference import accepts, meter_reference
-from bpft.meter.reference_live import NoPythonLibpcap, meter_live
+from bpft.meter.reference_live import NoPythonLibpcap, Source, meter_live
 from bpft.meter.walk import UnsupportedLink
 
 ETHERNET = f.pcap([case.frame for case in cases_ip.CASES])
@@ -133,18 +133,14 @@ def loopback() -> str:
 
 
 def test_live(loopback):
+    """What comes after the opening is counted, also before anybody looks."""
     table, calls = core.Table(), []
     with _open_socket() as receiver:
         port = receiver.getsockname()[1]
-
-        def stop() -> bool:
-            if not calls:  # the capture is open when it first asks
-                threading.Thread(target=_send, args=(port, [100, 200, 300])).start()
-            calls.append(None)
-            return len(calls) > 100
-
+        source = Source(loopback, f"udp dst port {port}", promiscuous=False)
+        _send(port, [100, 200, 300])
         frames = meter_live(
-            loopback, table, stop=stop, filter=f"udp dst port {port}", count=3, promiscuous=False, mac=bytes(6)
+            source, table, stop=lambda: bool(calls.append(None) or len(calls) > 100), count=3, mac=bytes(6)
         )
     metered = describe(table)
     assert frames == 3
@@ -158,23 +154,23 @@ def test_live(loopback):
 def test_live_stops_on_a_silent_link(loopback):
     calls = []
     frames = meter_live(
-        loopback,
+        Source(loopback, "udp dst port 9 and host 127.9.9.9", promiscuous=False),
         core.Table(),
         stop=lambda: bool(calls.append(None) or len(calls) > 2),
-        filter="udp dst port 9 and host 127.9.9.9",
-        promiscuous=False,
     )
     assert (frames, len(calls)) == (0, 3)
 
 
 def test_live_refusals(loopback):
     with pytest.raises(BadExpression, match="syntax error"):
-        meter_live(loopback, core.Table(), stop=lambda: True, filter="host and and", promiscuous=False)
+        Source(loopback, "host and and", promiscuous=False)
     with pytest.raises(CannotCapture, match="nosuch0: "):
-        meter_live("nosuch0", core.Table(), stop=lambda: True)
+        Source("nosuch0")
+    with pytest.raises(NoSuchInterface, match="nosuch0: no such interface"):
+        open_live("nosuch0", None, engine="reference")
 
 
 def test_live_without_python_libpcap(monkeypatch):
     monkeypatch.setitem(sys.modules, "pylibpcap.base", None)
     with pytest.raises(NoPythonLibpcap, match="not installed"):
-        meter_live("lo", core.Table(), stop=lambda: True)
+        Source("lo")

@@ -75,7 +75,12 @@ def open_live(
     if engine == "reference":
         from bpft.meter.reference_capture import ReferenceCapture
 
-        return ReferenceCapture(interface, filter, promiscuous, key.addresses_only, mac)
+        try:
+            return ReferenceCapture(interface, filter, promiscuous, key.addresses_only, mac)
+        except CannotCapture:
+            if interface not in (known := interfaces.names()):
+                raise NoSuchInterface(interface, ", ".join(known) or "none") from None
+            raise
     try:
         capture = core.Capture(
             interface,

@@ -5,18 +5,19 @@ import time
 
 from bpft.core import Table
 from bpft.errors import CannotCapture, UsageError
-from bpft.meter.reference_live import meter_live
+from bpft.meter.reference_live import Source, meter_live
 
 
 class ReferenceCapture:
     """One interface through python-libpcap; what each call does is said in core.Capture."""
 
-    link_type = -1  # python-libpcap does not tell
     engine, exact, fallback = "reference", False, ""
     buffer_bytes = 0  # python-libpcap does not tell
 
     def __init__(self, interface: str, filter: str, promiscuous: bool, addresses_only: bool, mac: bytes) -> None:
-        self._interface, self._filter, self._promiscuous = interface, filter, promiscuous
+        """Raises what Source() raises."""
+        self._source = Source(interface, filter, promiscuous)
+        self.link_type = self._source.link_type
         self._addresses_only, self._mac = addresses_only, mac
         self._table = Table()
         self._lock = threading.Lock()
@@ -27,13 +28,11 @@ class ReferenceCapture:
     def run(self, table: Table, count: int = 0) -> str:
         try:
             meter_live(
-                self._interface,
+                self._source,
                 self,
                 stop=self._stop.is_set,
-                filter=self._filter,
                 count=count,
                 addresses_only=self._addresses_only,
-                promiscuous=self._promiscuous,
                 mac=self._mac,
             )
         except CannotCapture as why:

@@ -28,53 +28,24 @@ class NoPythonLibpcap(BpftError):
     """--engine reference captures through python-libpcap, which is not installed: install it, or use --engine pcap"""
 
 
-def meter_live(
-    interface: str,
-    sink: Sink,
-    *,
-    stop: Callable[[], bool],
-    filter: str = "",
-    count: int = 0,
-    addresses_only: bool = False,
-    promiscuous: bool = True,
-    mac: bytes | None = None,
-) -> int:
-    """Count frames of interface into sink, as captured (C2), until stop() or count of them; returns how many.
+class Source:
+    """An open interface.  From start() on its frames come by a thread, which ends with the first one after leave():
+    nothing wakes libpcap."""
 
-    stop() is asked about ten times a second, whenever sink has just been brought up to date.  mac: see C5.
-    Raises CannotCapture, BadExpression, UnsupportedLink, NoPythonLibpcap.
-    """
-    link_type = _link_type(interface)
-    if link_type not in LINKS:
-        raise UnsupportedLink(link_type)
-    try:
-        Filter(filter, link_type, MAX_CAPTURED)  # the library loses libpcap's words
-    except FilterError as why:
-        raise BadExpression(*why.args) from None
-    source = _Source(interface, link_type, _open(interface, promiscuous, filter))
-    meter, frames, due, going = ReferenceMeter(addresses_only, mac), 0, 0.0, True
-    try:
-        while going and (not count or frames < count):
-            frame = source.next()
-            if frame is not None:
-                meter.add(frame)
-                frames += 1
-            if frame is None or time.monotonic() >= due:
-                meter.move(sink)
-                due, going = time.monotonic() + _WAIT_S, not stop()
-    finally:
-        source.leave()
-        meter.move(sink)
-    return frames
-
-
-class _Source:
-    """Frames of an open Sniff, by a thread that ends with the next frame after leave(): nothing can wake libpcap."""
-
-    def __init__(self, interface: str, link_type: int, sniff: Any) -> None:
-        self._interface, self._link_type, self._sniff = interface, link_type, sniff
+    def __init__(self, interface: str, filter: str = "", promiscuous: bool = True) -> None:
+        """Raises CannotCapture, BadExpression, UnsupportedLink, NoPythonLibpcap."""
+        self.link_type = _link_type(interface)
+        if self.link_type not in LINKS:
+            raise UnsupportedLink(self.link_type)
+        try:
+            Filter(filter, self.link_type, MAX_CAPTURED)  # the library loses libpcap's words
+        except FilterError as why:
+            raise BadExpression(*why.args) from None
+        self._interface, self._sniff = interface, _open(interface, promiscuous, filter)
         self._frames: queue.Queue[Frame | CannotCapture] = queue.Queue(_QUEUE)
         self._left = threading.Event()
+
+    def start(self) -> None:
         threading.Thread(target=self._capture, name="reference capture", daemon=True).start()
 
     def next(self) -> Frame | None:
@@ -97,12 +68,43 @@ class _Source:
             if self._left.is_set():
                 return
             if length:
-                self._frames.put(Frame(self._link_type, length, data, round(seconds * 1_000_000) * 1000))
+                self._frames.put(Frame(self.link_type, length, data, round(seconds * 1_000_000) * 1000))
             elif self._interface not in _library().base.get_iface_list():  # "nothing" is all that is said of an error
                 self._frames.put(CannotCapture(self._interface, "the interface vanished"))
                 return
             else:
                 time.sleep(_WAIT_S)
+
+
+def meter_live(
+    source: Source,
+    sink: Sink,
+    *,
+    stop: Callable[[], bool],
+    count: int = 0,
+    addresses_only: bool = False,
+    mac: bytes | None = None,
+) -> int:
+    """Count frames of source into sink, as captured (C2), until stop() or count of them; returns how many.
+
+    stop() is asked about ten times a second, whenever sink has just been brought up to date.  mac: see C5.
+    Raises CannotCapture when the interface vanished.
+    """
+    meter, frames, due, going = ReferenceMeter(addresses_only, mac), 0, 0.0, True
+    source.start()
+    try:
+        while going and (not count or frames < count):
+            frame = source.next()
+            if frame is not None:
+                meter.add(frame)
+                frames += 1
+            if frame is None or time.monotonic() >= due:
+                meter.move(sink)
+                due, going = time.monotonic() + _WAIT_S, not stop()
+    finally:
+        source.leave()
+        meter.move(sink)
+    return frames
 
 
 def _library() -> Any:
