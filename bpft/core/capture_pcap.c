@@ -104,8 +104,8 @@ static int dispatch(struct bpft_engine *e, struct bpft_meter *meter, int burst)
 	int n = pcap_dispatch(of(e)->pcap, burst, on_packet, (u_char *)e);
 
 	if (n < 0 && !of(e)->gone) {
-		/* A block that was begun comes by the kernel's timer, which may find it too young once. */
-		int ms = 2 * of(e)->timeout_ms + SLACK_MS;
+		/* A block that was begun comes by the kernel's timer. */
+		int ms = of(e)->timeout_ms + SLACK_MS;
 		struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
 
 		snprintf(e->error, sizeof e->error, "%s", pcap_geterr(of(e)->pcap));

@@ -119,8 +119,8 @@ static bool is_gone(const struct ring_engine *r)
 	return getsockname(r->base.fd, (struct sockaddr *)(void *)&bound, &length) || bound.sll_ifindex != r->ifindex;
 }
 
-/* A socket error is a link that went down, or an interface that is gone: -1, once a block that was begun has come too:
- * its timer, which may find it too young once, hands it over. */
+/* A socket error is a link that went down, or an interface that is gone: -1, once the kernel's timer has handed over the
+ * block that was begun. */
 static int look_at_link(struct ring_engine *r)
 {
 	char name[IFNAMSIZ];
@@ -135,7 +135,7 @@ static int look_at_link(struct ring_engine *r)
 		return 0;
 	if (is_gone(r)) {
 		snprintf(r->base.error, sizeof r->base.error, "The interface disappeared");
-		r->base.look_again_ms = 2 * r->timeout_ms + SLACK_MS;
+		r->base.look_again_ms = r->timeout_ms + SLACK_MS;
 		r->over_ms = now_ms() + r->base.look_again_ms;
 		return 0;
 	}

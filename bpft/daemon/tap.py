@@ -12,7 +12,7 @@ from bpft.daemon.describe import common
 from bpft.daemon.epoch import COUNTING, Kernel
 from bpft.daemon.settings import Settings
 from bpft.errors import BpftError
-from bpft.host.watch import renamed
+from bpft.host.watch import name_of
 from bpft.meter.capture import SNAPLEN, Live, buffer_wanted, open_live
 from bpft.record import CountingMode, Header
 
@@ -135,11 +135,12 @@ class Tap:
         return self._outcome, self._left or (self._capture.error if self._capture else "")
 
     def check_name(self) -> None:
-        """End the capture of an interface that has another name by now: a trafd is of a name, not of a device."""
+        """End the capture of an interface that is gone, or has another name: a trafd is of a name, not of a device."""
         if self._capture is None or self._left or self.info is None or self.info.index is None:
             return
-        if name := renamed(self.info.index, self._settings.interface):
-            self._left = f"is called {name} now, and is not followed there"
+        name = name_of(self.info.index)
+        if name != self._settings.interface:
+            self._left = f"is called {name} now, and is not followed there" if name else "The interface disappeared"
             self._capture.stop()
 
     def _join(self) -> None:

@@ -46,10 +46,9 @@ def watch_links() -> LinkWatch | None:
         return None
 
 
-def renamed(index: int, name: str) -> str:
-    """What interface number index is called, if no longer name; "": it is, or there is no such interface."""
+def name_of(index: int) -> str:
+    """What interface number index is called; "": there is none."""
     try:
-        now = socket.if_indextoname(index)
+        return socket.if_indextoname(index)
     except OSError:
         return ""
-    return "" if now == name else now
