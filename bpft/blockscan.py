@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -29,13 +28,11 @@ def sniff(data: bytes) -> bool:
 
 
 def is_log(path: str | os.PathLike[str]) -> bool:
-    """Whether a regular file holds a block anywhere, ends as one does, or is empty: a log of no blocks (SEMANTICS R1).
+    """Whether a file holds a block anywhere, ends as one does, or is empty: a log of no blocks (SEMANTICS R1).
 
     Raises CannotRead.
     """
     source = Source(path)
-    if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
-        return False
     if not source.size or sniff(source.read(0, len(MAGIC))) or find_end(source, source.size) is not None:
         return True
     return any(isinstance(found, Block) for found in walk(source, 0, False))

@@ -1,6 +1,7 @@
 """A file open for reading at any place, by however many readers."""
 
 import os
+import stat
 from collections.abc import Iterator
 
 from bpft.errors import CannotRead
@@ -11,7 +12,7 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class Source:
-    """A file open for reading at any place; it is closed with the last block that leans on it."""
+    """A regular file open for reading at any place; it is closed with the last block that leans on it."""
 
     def __init__(self, path: str | os.PathLike[str], fd: int | None = None, follow: bool = True) -> None:
         """fd: a descriptor of the file that is open already, and stays the caller's.  follow: a link to the file does.
@@ -26,6 +27,11 @@ class Source:
             from bpft import access
 
             raise CannotRead(self.name, access.reading(self.name, error)) from None
+        mode = os.fstat(self._fd).st_mode
+        if stat.S_ISDIR(mode):
+            raise CannotRead(self.name, "is a directory; name the files in it")
+        if not stat.S_ISREG(mode):  # its size would be 0: it must not pass for an empty log
+            raise CannotRead(self.name, "is no regular file; write what it gives to one first")
 
     def __del__(self) -> None:
         if self._fd >= 0:

@@ -1,6 +1,7 @@
 """bpft verify: what it finds, what it does not mind, and what a repaired copy holds."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -245,6 +246,23 @@ def test_a_backup_of_the_whole_block_takes_the_place_of_the_repaired_one(tmp_pat
 
 
 # ---- the command ----
+
+
+@pytest.mark.parametrize("command", ["info", "verify", "compact --to day", "forget 192.0.2.1", "merge -o out"])
+def test_what_is_no_regular_file_is_no_empty_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    Path("directory").mkdir()
+    for name, why in (
+        ("pipe", "is no regular file; write what it gives to one first"),
+        ("/dev/zero", "is no regular file; write what it gives to one first"),
+        ("directory", "is a directory; name the files in it"),
+    ):
+        assert run([*command.split(), name]) == 1
+        told = capsys.readouterr()
+        assert (told.out, told.err) == ("", f"bpft: {name}: {why}\n")
 
 
 def test_the_command(
