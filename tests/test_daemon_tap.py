@@ -135,6 +135,72 @@ def test_gone_and_back(tmp_path: Path, opened: list[FakeCapture], monkeypatch: p
     tap.stop()
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("nope1", "is called nope1 now, and is not followed there"), ("", "The interface disappeared")],
+)
+def test_a_device_is_not_followed(
+    tmp_path: Path, opened: list[FakeCapture], monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    """A tap is of a name: it ends when the device is called otherwise, or is no more."""
+    monkeypatch.setattr(tap_module, "name_of", lambda index: "nope0" if index == 7 else "")
+    tap = Tap(settings(tmp_path))
+    tap.start()
+    tap.check_name()
+    assert tap.working
+    monkeypatch.setattr(tap_module, "name_of", lambda index: name)
+    tap.check_name()
+    assert tap.outcome() == ("stopped", said)
+    tap.release()
+    assert tap.reopen() == ""
+    tap.stop()
+
+
+@pytest.mark.parametrize(
+    ("interface", "info", "may"),
+    [
+        ("eth0", InterfaceInfo("eth0"), True),
+        ("lo", InterfaceInfo("lo", loopback=True), False),
+        ("any", None, False),
+        ("nflog:1", None, True),
+    ],
+)
+def test_what_may_have_to_be_opened_again(
+    tmp_path: Path,
+    opened: list[FakeCapture],
+    monkeypatch: pytest.MonkeyPatch,
+    interface: str,
+    info: InterfaceInfo | None,
+    may: bool,
+) -> None:
+    monkeypatch.setattr(tap_module.host, "interface_info", lambda name: info)
+    tap = Tap(Settings(interface, "x", paths(str(tmp_path))))
+    assert tap.may_vanish is may
+    tap.start()
+    opened[0].end("gone")
+    tap.outcome()
+    tap.release()
+    assert tap.reopen() == ("" if info is None else "it is down")
+    tap.stop()
+
+
+def test_warnings_of_libpcap_and_a_small_buffer_are_told_once(
+    tmp_path: Path, opened: list[FakeCapture], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(FakeCapture, "error", "Promiscuous mode not supported")
+    monkeypatch.setattr(FakeCapture, "buffer_bytes", 1 << 19)
+    tap = Tap(settings(tmp_path))
+    first = capsys.readouterr().err
+    assert "warning: nope0: Promiscuous mode not supported\n" in first
+    assert "warning: nope0: the kernel holds 524 kB for us, not " in first
+    tap.release()
+    assert tap.reopen() == ""
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(tap_module.sys, "platform", "freebsd14")
+    assert tap_module._more(1 << 22) == "not 4.2 MB; allow it with: sysctl net.bpf.maxbufsize=4194304"
+    tap.stop()
+
+
 def test_a_fallback_is_told_once(
     tmp_path: Path, opened: list[FakeCapture], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

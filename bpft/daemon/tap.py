@@ -132,16 +132,22 @@ class Tap:
         if self._ended is not None:
             os.read(self._ended[0], 1)
         self._join()
-        return self._outcome, self._left or (self._capture.error if self._capture else "")
+        return self._outcome, self._left or self._astray() or (self._capture.error if self._capture else "")
 
     def check_name(self) -> None:
         """End the capture of an interface that is gone, or has another name: a trafd is of a name, not of a device."""
-        if self._capture is None or self._left or self.info is None or self.info.index is None:
-            return
-        name = name_of(self.info.index)
-        if name != self._settings.interface:
-            self._left = f"is called {name} now, and is not followed there" if name else "The interface disappeared"
+        if self._capture is not None and not self._left and (why := self._astray()):
+            self._left = why
             self._capture.stop()
+
+    def _astray(self) -> str:
+        """What became of the device that was opened, if it no longer has the interface's name; "": it has."""
+        if self.info is None or self.info.index is None:
+            return ""
+        name = name_of(self.info.index)
+        if name == self._settings.interface:
+            return ""
+        return f"is called {name} now, and is not followed there" if name else "The interface disappeared"
 
     def _join(self) -> None:
         if self._thread is not None:
