@@ -11,7 +11,16 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 #: What is in it, by the names of the package index; PyInstaller's start-up program as well.
-PACKAGES = ["click", "construct", "lockfile", "pyinstaller", "python-daemon", "python-libpcap", "zstandard"]
+PACKAGES = [
+    "click",
+    "construct",
+    "lockfile",
+    "prometheus-client",
+    "pyinstaller",
+    "python-daemon",
+    "python-libpcap",
+    "zstandard",
+]
 _NAMES = ("license", "licence", "copying", "notice")
 
 
