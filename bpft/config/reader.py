@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from bpft.config.values import Convert, Wrong
 
 MOST_BYTES = 1_000_000  #: of a configuration; more is some other file
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")
-Keys = tuple[str, ...]
+Keys = tuple[str, ...]  #: of a value, from the outermost table inwards
+Further = Callable[[Config], Iterable[tuple[Keys, str]]]
 
 _INTERFACE: dict[str, Convert] = {
     "filter": values.text,
@@ -61,10 +62,10 @@ def keys() -> dict[str, tuple[str, ...]]:
     }
 
 
-def read(file: str) -> tuple[Config, list[Mistake]]:
+def read(file: str, further: Further | None = None) -> tuple[Config, list[Mistake]]:
     """The configuration in file and its mistakes, by line; where it has any, the values are not to be used.
 
-    Without such a file: the defaults.
+    Without such a file: the defaults.  further: looks for mistakes that only others can see.
     """
     try:
         with Path(file).open("rb") as stream:
@@ -75,10 +76,10 @@ def read(file: str) -> tuple[Config, list[Mistake]]:
         return Config(), [Mistake(file, 0, f"cannot be read: {why.strerror}")]
     if len(content) > MOST_BYTES:
         return Config(), [Mistake(file, 0, "is too long for a configuration; name another file")]
-    return parse(content, file)
+    return parse(content, file, further)
 
 
-def parse(content: bytes, file: str = "bpft.toml") -> tuple[Config, list[Mistake]]:
+def parse(content: bytes, file: str = "bpft.toml", further: Further | None = None) -> tuple[Config, list[Mistake]]:
     """As read(), of what is in the file."""
     try:
         source = content.decode("utf-8-sig").replace("\r\n", "\n")
@@ -95,8 +96,9 @@ def parse(content: bytes, file: str = "bpft.toml") -> tuple[Config, list[Mistake
         return Config(), [Mistake(file, 0, "is no configuration: it is nested too deeply")]
     reading = _Reading()
     config = replace(reading.config(tables), file=file)
-    lines = lines_of(source) if reading.mistakes else {}
-    mistakes = [Mistake(file, lines.get(path, 0), text) for path, text in reading.mistakes]
+    wrong = [*reading.mistakes, *(further(config) if further else ())]
+    lines = lines_of(source) if wrong else {}
+    mistakes = [Mistake(file, lines.get(path, 0), text) for path, text in wrong]
     return config, sorted(mistakes, key=lambda mistake: mistake.line)
 
 
@@ -161,6 +163,7 @@ class _Reading:
             self.mistakes.append(((*path, "ext"), "ext is of one interface; write it into its table [interfaces.NAME]"))
         others = self._interface(path, common)
         settings = []
+        names: dict[str, str] = {}
         for name, how in own.items():
             found = self._values((*path, name), how, _INTERFACE)
             try:
@@ -169,6 +172,10 @@ class _Reading:
                 self.mistakes.append(((*path, name), f"[interfaces] {why}"))
             if "ext" in found and values.is_glob(name):
                 self.mistakes.append(((*path, name, "ext"), "ext is of one interface; leave it away for a pattern"))
+            if (taken := found.get("ext", name)) in names:
+                clash = f"{taken} is the ext of {names[taken]} already; each interface needs a log of its own"
+                self.mistakes.append(((*path, name, "ext") if "ext" in found else (*path, name), clash))
+            names.setdefault(taken, name)
             settings.append((name, self._interface((*path, name), found, others)))
         return Interfaces(settings=tuple(settings), others=others, **choice)
 
