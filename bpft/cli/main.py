@@ -20,6 +20,7 @@ COMMANDS = {
     "import": ("bpft.cli.import_:import_old", "logs and dumps of old BPFTs become a log"),
     "status": ("bpft.cli.status:status", "what the running daemons do, and where every frame went"),
     "doctor": ("bpft.cli.doctor:doctor", "is everything well, and what to do where it is not"),
+    "metrics": ("bpft.cli.metrics:metrics", "what the running daemons count, for Prometheus"),
     "config": ("bpft.cli.config:config", "is the configuration right, and which interfaces are counted"),
     "info": ("bpft.cli.info:info", "what logs, dumps and captures hold: who wrote them, when, of what"),
     "verify": ("bpft.cli.verify:verify_files", "is a log what was written, and a repaired copy where it is not"),
