@@ -84,6 +84,7 @@ class Keeper:
         self._drops_told = 0
         self._folds_told, self._warn_at = _folded(resumed) if resumed is not None else 0, 0.0
         self.saved_ns = 0  #: when the last save of this run was acknowledged (UTC); 0: none was yet
+        self.dumped_ns = 0  #: the same of the last dump
 
     # ---- the table, taken out and put back ----
 
@@ -127,7 +128,8 @@ class Keeper:
                 self._write_dump(self.dump_path, self.epoch.header(self._tap.header("dump"), at, table), table)
             except Exception as why:  # noqa: BLE001 - whatever it was, the daemon has traffic to keep
                 return _failed("dump", why)
-            return self._done("dumped", table, len(table), self.dump_path)
+            self.dumped_ns = at.utc_ns
+            return self._done(messages.info, "dumped", table, len(table), self.dump_path)
 
     def copy(self) -> tuple[Outcome, Source | None]:
         """What dump() would write, in a file without a name, for those who look at the table; it goes on."""
@@ -161,7 +163,8 @@ class Keeper:
         self._folds_told = 0
         self.saved_ns = at.utc_ns
         self._forget_dump()
-        outcome = self._done("saved", table, appended.rows, self.log_path, f"; head {appended.id.hex()}")
+        head = f"; head {appended.id.hex()}"
+        outcome = self._done(messages.notice, "saved", table, appended.rows, self.log_path, head)
         del table
         new.max_flows = self._settings.main_cap
         return outcome
@@ -203,10 +206,12 @@ class Keeper:
         except OSError as why:
             messages.warning(f"{self.dump_path}: cannot be removed: {why.strerror}")
 
-    def _done(self, verb: str, table: Table, records: int, path: Path, head: str = "") -> Outcome:
+    def _done(
+        self, say: Callable[[str], None], verb: str, table: Table, records: int, path: Path, head: str = ""
+    ) -> Outcome:
         _packets, all_bytes, _data = table.totals()
         text = f"{verb} {messages.count(records, 'record')}, {messages.size(all_bytes)} accounted, to {path}"
-        messages.notice(f"{self._settings.interface}: {text}{head}")
+        say(f"{self._settings.interface}: {text}{head}")
         self.report_drops()
         return Outcome(True, text, records, all_bytes)
 

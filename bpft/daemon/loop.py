@@ -198,7 +198,8 @@ class Loop:
             )
 
     def _said(self, table: Table) -> tuple[str, dict[str, object]]:
-        return status(self._settings, self._keeper, self._tap, table, time.monotonic() - self._started, self._rate)
+        uptime_s = time.monotonic() - self._started
+        return status(self._settings, self._keeper, self._tap, table, uptime_s, self._rate, self._timers)
 
     def _tell(self) -> None:
         """A sign of life for systemd: this turns, and exchanging the table proves that the capture does."""

@@ -75,9 +75,11 @@ class RollUp:
             for stream in (self._process.stdout, self._process.stderr):
                 assert stream is not None
                 os.set_blocking(stream.fileno(), False)
-            os.setpriority(os.PRIO_PROCESS, self._process.pid, 19)
         except OSError as why:
             messages.error(f"{self._log}: cannot run {command[0]}: {why.strerror}; nothing is rolled up")
+            return
+        with contextlib.suppress(OSError):  # A sandbox may forbid even this; then it runs as we do.
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, 19)
 
     def poll(self) -> None:
         """Pass on what it says, and note its end."""
@@ -89,10 +91,8 @@ class RollUp:
         _pass_on(process.stderr, messages.error)
         if code is None:
             return
-        for stream in (process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
-        self._process, self._is_stuck = None, code != 0
+        self._release(process)
+        self._is_stuck = code != 0
         if code < 0:
             messages.error(f"{self._log}: rolling up ended by signal {-code}; the log is as it was")
 
@@ -108,6 +108,12 @@ class RollUp:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        self._release(process)
+
+    def _release(self, process: subprocess.Popen[bytes]) -> None:
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
         self._process = None
 
 

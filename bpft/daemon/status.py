@@ -7,6 +7,7 @@ from bpft import messages
 from bpft.core import Table
 from bpft.daemon.epoch import counters
 from bpft.daemon.keeper import Keeper
+from bpft.daemon.schedule import Timers
 from bpft.daemon.settings import Settings
 from bpft.daemon.tap import Tap
 
@@ -29,7 +30,7 @@ class Rate:
 
 
 def status(
-    settings: Settings, keeper: Keeper, tap: Tap, table: Table, uptime_s: float, rate: Rate
+    settings: Settings, keeper: Keeper, tap: Tap, table: Table, uptime_s: float, rate: Rate, timers: Timers
 ) -> tuple[str, dict[str, object]]:
     """In a line, and as values.
 
@@ -74,6 +75,11 @@ def status(
         "epoch": keeper.epoch.id.hex(),
         "begin_ns": keeper.epoch.begin_ns,
         "saved_ns": keeper.saved_ns or None,
+        "dumped_ns": keeper.dumped_ns or None,
+        "next_save_ns": timers.next_ns("save"),
+        "next_dump_ns": timers.next_ns("dump"),
+        "retention": settings.retention,
+        "budget": settings.budget,
         "log": str(keeper.log_path),
         "dump": str(keeper.dump_path),
     }

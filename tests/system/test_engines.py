@@ -292,12 +292,12 @@ def test_status(make_daemon: MakeDaemon, link: Link) -> None:
     assert status["rate_bps"] > 0
     daemon.do("trafsave")
     assert daemon.status()["saved_ns"] > 0
-    text = run("bpft", "status", "--root", daemon.root)
+    text = run("bpft", "status", "-l", "--root", daemon.root)
     assert (text.returncode, text.stderr) == (0, "")
     assert f"{daemon.interface}: capturing" in text.stdout
     assert "44 seen" not in text.stdout  # a save begins anew
     assert "0 by the kernel" in text.stdout
-    gone = run("bpft", "status", "--root", daemon.root, "nope0", daemon.interface)
+    gone = run("bpft", "status", "--root", daemon.root, "nope0", f"{daemon.interface[:-1]}?")
     assert gone.returncode == 1
     assert daemon.interface in gone.stdout
     assert gone.stderr.startswith("bpft: nope0: no trafd runs here")
