@@ -14,24 +14,25 @@ def text(config: Config) -> str:
 
 def _lines(config: Config) -> Iterator[str]:
     interfaces, times, log, retention = config.interfaces, config.times, config.log, config.retention
+    directories = config.directories
     choice = {"names": interfaces.names, "exclude": interfaces.exclude}
-    yield from _section("interfaces", choice | _interface(interfaces.others))
+    yield from _section("interfaces", choice | _interface(interfaces.others, ""))
     for name, how in interfaces.settings:
-        yield from _section(f"interfaces.{_string(name)}", _interface(how))
+        yield from _section(f"interfaces.{_string(name)}", _interface(how, interfaces.others.filter))
     yield from _section("times", {"dump": interval(times.dump), "save": interval(times.save)})
     budget = size(log.budget) if log.budget else "off"
-    yield from _section("log", {"budget": budget, "rotate": log.rotate, "zone": log.zone})
+    yield from _section("log", {"budget": budget, "rotate": log.rotate or None, "zone": log.zone or None})
     yield from _section("retention", {"full": age(retention.full), "daily": age(retention.daily)})
-    yield from _section("directories", {"logs": config.directories.logs, "dumps": config.directories.dumps})
-    yield from _section("user", {"name": config.user.name})
+    yield from _section("directories", {"logs": directories.logs or None, "dumps": directories.dumps or None})
+    yield from _section("user", {"name": config.user.name or None})
     yield from _section("names", {"hosts": config.names.hosts, "leases": config.names.leases})
     yield from _section("scopes", dict(config.scopes), empty=True)
 
 
-def _interface(how: Interface) -> dict[str, Any]:
+def _interface(how: Interface, common_filter: str) -> dict[str, Any]:
     return {
-        "filter": how.filter,
-        "ext": how.ext,
+        "filter": how.filter if how.filter != common_filter else None,
+        "ext": how.ext or None,
         "addresses-only": how.addresses_only,
         "ports": how.ports,
         "vlan": how.vlan,
@@ -47,9 +48,8 @@ def _interface(how: Interface) -> dict[str, Any]:
 
 def _section(name: str, values: dict[str, Any], empty: bool = False) -> Iterator[str]:
     """A table with the values that say something; lists that hold nothing are said where they may be empty."""
-    if not (
-        said := {key: value for key, value in values.items() if value not in (None, "") and (value != () or empty)}
-    ):
+    said = {key: value for key, value in values.items() if value is not None and (value != () or empty)}
+    if not said:
         return
     yield f"[{name}]"
     yield from (f"{key} = {_value(value)}" for key, value in said.items())
