@@ -13,9 +13,14 @@ lint: prepare
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	shellcheck $(SCRIPTS)
+	shellcheck -s bash share/completions/bash/*
 
 types: prepare
 	$(BIN)/mypy
+
+# Completions for bash, zsh and fish, after a change of options.
+completions: prepare
+	$(BIN)/python scripts/completions.py
 
 man:
 	mandoc -T lint -W warning man/*.[1358]
@@ -68,4 +73,4 @@ check-deb: prepare deb
 check-tarball: prepare tarball
 	$(BIN)/pytest packaging/test_tarball.py
 
-.PHONY: check prepare lint types man core test system fuzz soak bench wheel sdist deb tarball check-deb check-tarball
+.PHONY: check prepare lint types completions man core test system fuzz soak bench wheel sdist deb tarball check-deb check-tarball

@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import click
+
 _DOCS = {
     "trafdump": "Have each trafd write its table to its dump, and go on.",
     "trafsave": "Have each trafd append its table to its log, and begin anew.",
@@ -242,6 +244,17 @@ def _parse(program: str, words: list[str]) -> "tuple[list[str], str] | int":
     """Words and root of a command line with options, by click; or the exit code where that is all."""
     import click
 
+    try:
+        parsed = command(program).main(words, prog_name=program, standalone_mode=False)
+    except click.UsageError as why:
+        raise UsageError(f"{' '.join(why.format_message().split())}  See: {program} --help") from None
+    return parsed if isinstance(parsed, tuple) else 0
+
+
+def command(program: str) -> "click.Command":
+    """One of the four, as click has it."""
+    import click
+
     from bpft import __version__
 
     @click.command(context_settings={"help_option_names": ["-h", "--help"]}, help=_DOCS[program])
@@ -251,8 +264,4 @@ def _parse(program: str, words: list[str]) -> "tuple[list[str], str] | int":
     def parse(words: tuple[str, ...], root: str) -> tuple[list[str], str]:
         return list(words), root
 
-    try:
-        parsed = parse.main(words, prog_name=program, standalone_mode=False)
-    except click.UsageError as why:
-        raise UsageError(f"{' '.join(why.format_message().split())}  See: {program} --help") from None
-    return parsed if isinstance(parsed, tuple) else 0
+    return parse
