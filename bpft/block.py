@@ -14,8 +14,23 @@ from itertools import chain
 from typing import Literal
 
 from bpft import core
-from bpft.blocklayout import CRC, END, END_BODY, FORMAT_VERSION, HEADER, IGNORABLE, MAGIC, ROWS, SECTION, START
-from bpft.compression import Compressor
+from bpft.blocklayout import (
+    COLUMN,
+    COLUMNS,
+    CRC,
+    END,
+    END_BODY,
+    FORMAT_VERSION,
+    GROUP,
+    HEADER,
+    IGNORABLE,
+    MAGIC,
+    OTHER,
+    ROWS,
+    SECTION,
+    START,
+)
+from bpft.compression import Compressor, obstacle
 from bpft.errors import BlockDamaged
 from bpft.header import pack_header, parse_header
 from bpft.record import Header
@@ -41,6 +56,14 @@ END_SIZE = SECTION.size + END_BODY.size + CRC.size
 _END_HEAD = SECTION.pack(END, END_BODY.size)
 #: A section that is read whole is no longer than this: ten columns of 65,536 rows take less than half of it.
 _MAX_SECTION = 16 << 20
+#: Column id -> encodings that it may have: plain, and sorted, per packet or predicted.
+_ENCODINGS = (
+    dict.fromkeys(COLUMNS.values(), (0,))
+    | {COLUMNS[name]: (0, 1) for name in ("src4", "src6", "dst4", "dst6", "sport", "dport")}
+    | {COLUMNS["all"]: (0, 2), COLUMNS["data"]: (0, 3)}
+)
+#: Bytes that hold the head of a row group with its column directory, unless it has columns of a newer writer.
+_HEAD = GROUP.size + len(COLUMNS) * COLUMN.size
 #: What transfers as text make of the magic: CR LF to LF or CR, LF to CR LF (all, or bare ones), LF to CR, CR to LF.
 _CONVERTED = tuple(
     MAGIC[:5] + end
@@ -62,7 +85,7 @@ def rewrite_block(block: "Block", header: Header) -> Iterator[bytes]:
 
     Raises BlockDamaged where a row group does not match its checksum.
     """
-    return _sealed(header, block.previous, ((group.section, group.rows) for group in block.groups()))
+    return _sealed(header, block.previous, ((group.section, group.rows) for group in block.unread_groups()))
 
 
 def _sealed(header: Header, previous: bytes, groups: Iterator[tuple[bytes, int]]) -> Iterator[bytes]:
@@ -113,14 +136,48 @@ class Block:
             raise self.damaged("its bytes are not those that its id was made of")
 
     def groups(self) -> Iterator[Group]:
-        """The row groups in order, each checked against its checksum.  Raises BlockDamaged."""
+        """The row groups in order, each checked against its checksum.  Raises BlockDamaged.
+
+        It does so before the first where any is written in a way not known here: no block counts in part.
+        """
+        if len(self.sections) > 1:
+            for offset, length in self.sections:
+                if reason := self._obstacle(offset, length):
+                    self._group(offset, length)  # which says so where it is damaged
+                    raise self._group_damaged(offset, reason)
+        yield from self.unread_groups()
+
+    def unread_groups(self) -> Iterator[Group]:
+        """groups() for who does not ask for their records."""
         for offset, length in self.sections:
-            damaged = partial(self._group_damaged, offset)
-            try:
-                group = Group(self.source.read(offset, length), damaged)
-            except ValueError as error:
-                raise damaged(str(error)) from None
-            yield group
+            yield self._group(offset, length)
+
+    def _group(self, offset: int, length: int) -> Group:
+        damaged = partial(self._group_damaged, offset)
+        try:
+            return Group(self.source.read(offset, length), damaged)
+        except ValueError as error:
+            raise damaged(str(error)) from None
+
+    def _obstacle(self, offset: int, length: int) -> str:
+        """Why the records of a row group's section cannot be read here, as far as its head tells; empty: they can."""
+        body, size = offset + SECTION.size, length - SECTION.size - CRC.size
+        head = self.source.read(body, min(size, _HEAD))
+        if len(head) < GROUP.size:
+            return "it is too short"
+        _, flags, count = GROUP.unpack_from(head)
+        end = GROUP.size + count * COLUMN.size
+        if flags & ~OTHER or end > size:
+            return "its head makes no sense here"
+        if end > len(head):
+            head = self.source.read(body, end)
+        compressions = set()
+        for column, encoding, compression, _, _ in COLUMN.iter_unpack(head[GROUP.size : end]):
+            if column in _ENCODINGS:
+                if encoding not in _ENCODINGS[column]:
+                    return f"written by a newer bpft: encoding {encoding} of column {column} is not known here"
+                compressions.add(compression)
+        return next(filter(None, map(obstacle, compressions)), "")
 
     def _group_damaged(self, offset: int, reason: str) -> BlockDamaged:
         return self.damaged(f"row group at byte {offset}: {reason}")

@@ -66,19 +66,29 @@ def _zstd_blocks(zstd: "zstandard.ZstdCompressor", parts: Sequence[bytes], size:
     return b"".join([*out, stream.compress(parts[-1]), stream.flush()])
 
 
+def obstacle(compression: int) -> str:
+    """Why columns that are compressed so cannot be read here; empty: they can."""
+    if compression == ZSTD:
+        try:
+            import zstandard  # noqa: F401
+        except ImportError:
+            return "it is compressed with zstd; to read it install python zstandard"
+    elif compression not in (STORED, ZLIB):
+        return f"written by a newer bpft: compression {compression} is not known here"
+    return ""
+
+
 def decompress(compression: int, data: bytes, length: int) -> bytes:
     """The ``length`` bytes that were compressed; ValueError, saying why, where data does not hold exactly those.
 
     Nothing larger than length is ever allocated, whatever data claims.
     """
+    if reason := obstacle(compression):
+        raise ValueError(reason)
     if compression == STORED:
         raw = data
-    elif compression == ZLIB:
-        raw = _from_zlib(data, length)
-    elif compression == ZSTD:
-        raw = _from_zstd(data, length)
     else:
-        raise ValueError(f"written by a newer bpft: compression {compression} is not known here")
+        raw = _from_zlib(data, length) if compression == ZLIB else _from_zstd(data, length)
     if len(raw) != length:
         raise ValueError("a column has not the length it says")
     return raw
@@ -92,10 +102,8 @@ def _from_zlib(data: bytes, length: int) -> bytes:
 
 
 def _from_zstd(data: bytes, length: int) -> bytes:
-    try:
-        import zstandard
-    except ImportError:
-        raise ValueError("it is compressed with zstd; to read it install python zstandard") from None
+    import zstandard
+
     try:
         if zstandard.frame_content_size(data) != length:
             raise ValueError("a column has not the length it says")

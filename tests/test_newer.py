@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 from blocks import record, table, traffic
 
-from bpft.block import Block, write_block
+import bpft
+from bpft.block import Block, rewrite_block, write_block
 from bpft.blocklayout import COLUMN, CRC, END, END_BODY, FIELD, GROUP, HEADER, IGNORABLE, MAGIC, ROWS, SECTION, START
 from bpft.blockscan import Damage, scan
 from bpft.errors import BlockDamaged
 from bpft.record import Header
 from bpft.repair import repair
+from bpft.report.answer import Question, answer
+from bpft.report.source import Sources
 from bpft.rowgroup import pack_section
 from bpft.verify import verify
 
@@ -132,3 +135,26 @@ def test_a_row_group_that_cannot_be_understood_is_not_read(tmp_path: Path, place
     [found] = scan(write(tmp_path / "log", block(in_group({place: value}))))
     with pytest.raises(BlockDamaged, match=reason):
         records(found)
+
+
+@pytest.mark.parametrize("place", [4, GROUP.size + 2, GROUP.size + 3], ids=["flag", "encoding", "compression"])
+def test_a_block_that_cannot_be_understood_to_its_end_does_not_count_in_part(tmp_path: Path, place: int) -> None:
+    header, first, *_ = sections()
+    newer = bytearray(first[1])
+    newer[place] = 77
+    path = write(tmp_path / "log", block([header, first, (ROWS, bytes(newer))]))
+    sources = Sources()
+    sources.add(str(path))
+    assert answer(Question(), sources).totals == (0, 0, 0)
+    assert "row group at byte" in sources.troubles[0]
+    with pytest.warns(bpft.DamageWarning, match="row group at byte"):
+        assert list(bpft.open(path).records()) == []
+
+
+def test_a_block_that_cannot_be_understood_is_copied_under_another_header(tmp_path: Path) -> None:
+    """A dump of a newer writer that becomes a save, say: its row groups stay byte for byte."""
+    newer = block(in_group({GROUP.size + 2: 77}))
+    [found] = scan(write(tmp_path / "log", newer))
+    assert isinstance(found, Block)
+    copy = b"".join(rewrite_block(found, found.header))
+    assert copy == newer
