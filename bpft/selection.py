@@ -188,10 +188,13 @@ def distinct(view: View, refused: Mapping[str, str] = NOTHING) -> Choice:
         if device.port:
             ports.setdefault(device.master, []).append(device.name)
     below = {name: _wrapped(view.devices, ports, name) for name, reason in why.items() if not reason}
+    tops: dict[str, list[str]] = {}
     for top, lowers in below.items():
         for name in lowers & below.keys():
             if top not in below[name]:  # Else each is below the other, as no sane host has it, and both are counted.
-                why[name] = why[name] or f"below {top}, which shows its frames"
+                tops.setdefault(name, []).append(top)
+    for name, above in tops.items():
+        why[name] = f"below {next(top for top in above if top not in tops)}, which shows its frames"
     return Choice(tuple(name for name, reason in why.items() if not reason), {k: v or "up" for k, v in why.items()})
 
 
