@@ -18,7 +18,8 @@ SNAPLEN = 128  #: bytes of a frame; holds every header but those inside tunnels
 PLAIN = KeyMode()
 TIMEOUT_MS = 20  #: until a block that is not full is handed over
 _WHOLE_FRAMES = 262144  # what a snaplen of 0 means
-_MIN_BUFFER, _MAX_BUFFER = 4 << 20, 64 << 20
+_MIN_BUFFER, _MAX_BUFFER = 4 << 20, 64 << 20  # unless somebody decided
+_LEAST_BUFFER = 1 << 20  # that an engine asks for; 1M is a little less
 
 #: The reason of NotACapture where nothing says that it was meant to be one.
 FOREIGN = "not a pcap or pcapng capture"
@@ -112,7 +113,9 @@ def open_live(
 
 def buffer_wanted(buffer: int = 0) -> int:
     """The bytes of kernel buffer to ask for; buffer: what somebody decided, 0: nobody did."""
-    return buffer or min(max(host.machine_memory() // 100, _MIN_BUFFER), _MAX_BUFFER)
+    if buffer:
+        return max(buffer, _LEAST_BUFFER)
+    return min(max(host.machine_memory() // 100, _MIN_BUFFER), _MAX_BUFFER)
 
 
 def meter_file(

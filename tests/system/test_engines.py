@@ -115,6 +115,17 @@ def test_each_frame_of_the_loopback_once(make_daemon: MakeDaemon, link: Link, en
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_the_least_buffer(make_daemon: MakeDaemon, link: Link, engine: str) -> None:
+    """--buffer 1M is a little less than a MiB."""
+    daemon = make_daemon(link)
+    daemon.start("--engine", engine, "--buffer", "1M")
+    sent = link.udp(5, 100)
+    time.sleep(SETTLE)
+    daemon.stop()
+    assert rows(daemon.dump) == sent
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_count_is_exact(make_daemon: MakeDaemon, link: Link, engine: str) -> None:
     """C9: with more at hand than is asked for."""
     daemon = make_daemon(link)
