@@ -1,23 +1,12 @@
-"""What a trafd may do: given up once the capture is open, and never regained.
+"""What a trafd may do: given up once the capture is open, and never regained."""
 
-Linux: capabilities(7), PR_SET_NO_NEW_PRIVS of prctl(2).  Elsewhere a user of its own is all.
-"""
-
-import ctypes
 import os
 import pwd
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bpft import access
 from bpft.errors import BpftError
-
-# linux/prctl.h, linux/capability.h
-_SET_KEEPCAPS, _CAPBSET_DROP, _SET_NO_NEW_PRIVS, _CAP_AMBIENT, _AMBIENT_CLEAR_ALL = 8, 24, 38, 47, 4
-_VERSION_3 = 0x20080522
-_NET_RAW = 1 << 13
-_MOST_CAPABILITIES = 64
 
 
 class NoSuchUser(BpftError):
@@ -72,29 +61,23 @@ def confine(user: User | None, keep_raw: bool, files: Iterable[int] = ()) -> Non
 
     Root that is to stay root keeps its own.  Call it before there are threads.  Raises CannotDrop.
     """
+    from bpft.host import capability  # for which ctypes is needed: not by who only asks for help
+
     try:
         if user is not None:
             for fd in files:
                 os.fchown(fd, user.uid, user.gid)
-            _become(user)
-        if sys.platform.startswith("linux"):
-            if os.geteuid() != 0:
-                _keep(_NET_RAW if keep_raw else 0)
-            _prctl(_SET_NO_NEW_PRIVS, 1)
+            capability.survive_change_of_user()
+            os.setgroups([])
+            os.setresgid(user.gid, user.gid, user.gid)
+            os.setresuid(user.uid, user.uid, user.uid)
+        if os.geteuid() != 0:
+            capability.keep(raw=keep_raw)
+        capability.never_more()
     except OSError as why:
         raise CannotDrop(why.strerror or str(why)) from None
     if user is not None and _root_again():
         raise CannotDrop(f"user {user.name} can become root again")
-
-
-def _become(user: User) -> None:
-    if sys.platform.startswith("linux"):
-        for capability in range(_MOST_CAPABILITIES):
-            _prctl(_CAPBSET_DROP, capability, must=False)  # Fails for those the kernel does not know.
-        _prctl(_SET_KEEPCAPS, 1)  # Until the next lines have said which.
-    os.setgroups([])
-    os.setresgid(user.gid, user.gid, user.gid)
-    os.setresuid(user.uid, user.uid, user.uid)
 
 
 def _root_again() -> bool:
@@ -103,39 +86,3 @@ def _root_again() -> bool:
     except OSError:
         return False
     return True
-
-
-class _Header(ctypes.Structure):
-    """struct __user_cap_header_struct"""
-
-    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
-
-
-class _Set(ctypes.Structure):
-    """struct __user_cap_data_struct; two make 64 capabilities."""
-
-    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
-
-
-def _keep(wanted: int) -> None:
-    """Of the capabilities that are there (below 32) only these, and nothing for programs that are started."""
-    header, sets = _Header(_VERSION_3, 0), (_Set * 2)()
-    _call("capget", ctypes.byref(header), ctypes.byref(sets))
-    kept = sets[0].permitted & wanted
-    sets[0], sets[1] = _Set(kept, kept, 0), _Set(0, 0, 0)
-    _call("capset", ctypes.byref(header), ctypes.byref(sets))
-    _prctl(_SET_KEEPCAPS, 0)
-    _prctl(_CAP_AMBIENT, _AMBIENT_CLEAR_ALL, must=False)  # Linux before 4.3 has none.
-
-
-def _prctl(option: int, argument: int, must: bool = True) -> None:
-    unsigned = ctypes.c_ulong
-    _call("prctl", ctypes.c_int(option), unsigned(argument), unsigned(0), unsigned(0), unsigned(0), must=must)
-
-
-def _call(name: str, *arguments: object, must: bool = True) -> None:
-    """A function of libc.  Raises OSError where it fails and must not."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if getattr(libc, name)(*arguments) and must:
-        code = ctypes.get_errno()
-        raise OSError(code, f"{name}: {os.strerror(code)}")
