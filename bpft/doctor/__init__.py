@@ -1,9 +1,8 @@
 """Is everything well, and what to do where it is not: one table of checks, each a function of the facts."""
 
-from bpft.doctor import access, clock, counting, files, topology
+from bpft.doctor import access, clock, counting, files, gather, topology
 from bpft.doctor.facts import Facts
 from bpft.doctor.finding import STATUSES, Check, Finding
-from bpft.doctor.gather import gather
 
 __all__ = ["CHECKS", "Finding", "examine", "judge"]
 
@@ -37,7 +36,7 @@ def examine(root: str) -> list[Finding]:
 
     Of each check there is at least one finding.
     """
-    return judge(gather(root))
+    return judge(gather.gather(root))
 
 
 def judge(facts: Facts) -> list[Finding]:

@@ -37,7 +37,7 @@ class Daemon:
     """A trafd that runs, or what one left behind."""
 
     interface: str
-    pid: str  #: "": none runs
+    pid: str  #: "": none runs, or none that tells it
     answer: dict[str, Any] | None = None  #: of status; None: it gave none
     trouble: Literal["", "denied", "gone", "silent"] = ""  #: why there is no answer; gone: the socket is
     denied: str = ""  #: what would let the caller ask
@@ -124,7 +124,7 @@ class Facts:
     @property
     def counted(self) -> dict[str, Daemon]:
         """The daemons that run, by interface."""
-        return {daemon.interface: daemon for daemon in self.daemons if daemon.pid}
+        return {daemon.interface: daemon for daemon in self.daemons if daemon.pid or daemon.trouble}
 
     def hidden(self, need: Need) -> list[str]:
         """What of logs, dumps or daemons' answers could not be looked at."""

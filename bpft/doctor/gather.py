@@ -138,7 +138,7 @@ def _daemons(where: Paths) -> Iterable[Daemon]:
         if found.trouble == "gone" or found.left:
             time.sleep(_SETTLE_S)
             found = _daemon(where, interface, deadline)
-        if found.pid or found.left:
+        if found.pid or found.left or found.trouble:
             yield found
 
 
