@@ -210,6 +210,16 @@ def test_a_small_step_back_does_not_serve_twice() -> None:
     assert [round(at - NOON) for at in clock.run(timer, 200)] == [HOUR]
 
 
+def test_a_step_back_between_a_look_and_the_wait_is_looked_at_at_once() -> None:
+    clock = Clock(NOON + 5)
+    timer = clock.schedule(HOUR)
+    clock.due(timer)
+    clock.utc -= DAY
+    assert timer.wait_s(int(clock.utc * SECOND)) == 0
+    assert not clock.due(timer)
+    assert timer.wait_s(int(clock.utc * SECOND)) == LOOK_EVERY_S
+
+
 def test_a_suspended_machine_catches_up_once() -> None:
     clock = Clock(NOON + 600)
     timer = clock.schedule(HOUR)

@@ -109,6 +109,8 @@ class Schedule:
 
     def wait_s(self, utc_ns: int) -> float:
         """Seconds until due() is worth asking again."""
+        if utc_ns < self._looked_ns:
+            return 0.0  # Set back since the last look, and what comes next is no more what it was.
         return min(max((self.next_ns - utc_ns) / _SECOND, 0.0), LOOK_EVERY_S)
 
     def _has_just_served(self, boot_ns: int) -> bool:
