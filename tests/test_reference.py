@@ -174,3 +174,11 @@ def test_live_without_python_libpcap(monkeypatch):
     monkeypatch.setitem(sys.modules, "pylibpcap.base", None)
     with pytest.raises(NoPythonLibpcap, match="not installed"):
         Source("lo")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no ring refuses it")
+def test_the_ring_leaves_any_to_libpcap(loopback, monkeypatch):
+    """Also where nothing but libpcap itself knows of it."""
+    monkeypatch.setitem(sys.modules, "pylibpcap.base", None)
+    with pytest.raises(CannotCapture, match="any: .*--engine pcap"):
+        open_live("any", None, engine="ring")
