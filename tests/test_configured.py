@@ -21,6 +21,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Settings]:
     found: list[Settings] = []
     monkeypatch.delenv("IFF_LISTEN", raising=False)
     monkeypatch.setenv("BPFT_ROOT", str(tmp_path))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr("bpft.daemon.start.run", lambda settings, screen=None: found.append(settings) or 0)
     return found
 
@@ -173,6 +174,16 @@ def test_options_win(started: list[Settings], tmp_path: Path, words: list[str], 
     (tmp_path / "filter").write_text("icmp\n")
     assert trafd.main(["--config", "-i", "eth7", *(word.format(tmp_path) for word in words)]) == 0
     assert getattr(started[0], field) == value
+
+
+def test_who_is_not_root_stays_who_he_is(
+    started: list[Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, EVERYTHING)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert trafd.main(["--config", "-i", "eth7"]) == 0
+    assert trafd.main(["--config", "-i", "eth7", "--user", "daemon"]) == 0
+    assert [it.user for it in started] == ["", "daemon"]
 
 
 def test_ports_on_the_command_line_and_addresses_only_in_the_file(started: list[Settings], tmp_path: Path) -> None:

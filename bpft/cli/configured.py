@@ -73,7 +73,7 @@ def meant(found: Config, interface: str) -> dict[str, Any]:
         "keep": found.retention.keep or None,
         "budget": _size(log.budget),
         "zone": log.zone or None,
-        "user": found.user.name or None,
+        "user": (found.user.name or None) if os.geteuid() == 0 else None,  # Only root can become somebody else.
     }
 
 
