@@ -180,5 +180,5 @@ def test_live_without_python_libpcap(monkeypatch):
 def test_the_ring_leaves_any_to_libpcap(loopback, monkeypatch):
     """Also where nothing but libpcap itself knows of it."""
     monkeypatch.setitem(sys.modules, "pylibpcap.base", None)
-    with pytest.raises(CannotCapture, match="any: .*--engine pcap"):
+    with pytest.raises(CannotCapture, match=r"any: .*--engine pcap"):
         open_live("any", None, engine="ring")

@@ -67,9 +67,8 @@ def open_live(
 ) -> Live:
     """Open interface, filtered and non-blocking, ready to run; info is what the host says of it.
 
-    buffer: bytes that the kernel may hold for us; 0: as much as suits this machine.
-
     engine "auto" takes the ring where it works; the capture's fallback says why it does not.
+    buffer: bytes that the kernel may hold for us; 0: as much as suits this machine.
     Raises NoSuchInterface, NoPermission, CannotCapture, BadExpression.
     """
     mac = info.mac if info else b""
