@@ -82,7 +82,7 @@ def _plans(found: Collection, sum_equal: bool) -> list[Plan]:
 
 def _chained(plans: list[Plan]) -> Iterator[Plan]:
     """Plans with none before the one whose block it goes on from, be that of another file, or of a later hour."""
-    known = {old: plan for plan in plans for old in (*plan.entries[0].mark.replaces, plan.entries[0].mark.id)}
+    known = {plan.entries[0].mark.id: plan for plan in plans}
     done: set[int] = set()
     for plan in plans:
         line: list[Plan] = []

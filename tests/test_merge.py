@@ -66,6 +66,19 @@ def test_a_chain_holds_where_the_clock_was_set_back_and_files_share_a_block(tmp_
         assert verify([out])[0].findings == []
 
 
+def test_a_block_made_of_others_stays_behind_the_one_it_goes_on_from(tmp_path: Path) -> None:
+    """Of the first and the third, which stood around the second: it goes on from that, and that from one of them."""
+    log, copy, out = (tmp_path / name for name in ("log", "copy", "out"))
+    grow(log, [1], length_ns=HOUR // 2)
+    grow(log, [2, 1, 9])
+    compact(log, Compaction(NEVER, "hour"), copy)
+    for files in ([copy, log], [log, copy]):
+        out.unlink(missing_ok=True)
+        merge(names(*files), out)
+        assert chained(out)
+        assert verify([out])[0].findings == []
+
+
 def test_of_one_epoch_the_later_block_counts(tmp_path: Path) -> None:
     early, late, out, more = (tmp_path / name for name in ("early", "late", "out", "more"))
     dump(early, 1, length_ns=HOUR // 2)
