@@ -209,7 +209,7 @@ def nobodys() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("engine", ["auto", "pcap"])
-def test_one_capability_is_enough(make_daemon: MakeDaemon, link: Link, nobodys: Path, engine: str) -> None:
+def test_one_capability_is_enough(nobodys: Path, make_daemon: MakeDaemon, link: Link, engine: str) -> None:
     """CAP_NET_RAW, and no other privilege."""
     drop = ("setpriv", "--reuid", "nobody", "--clear-groups", "--inh-caps", "+net_raw", "--ambient-caps", "+net_raw")
     if not shutil.which("setpriv"):
