@@ -59,6 +59,7 @@ wheel: prepare
 sdist: prepare
 	$(BIN)/python -c 'from setuptools.build_meta import build_sdist; build_sdist("dist")' -q
 
+# For the Debian it is made on: 12 or later.
 deb:
 	sh packaging/deb.sh
 
@@ -68,7 +69,7 @@ tarball:
 
 # As root: what was made, in a Debian and in a chroot that hold nothing else.
 check-deb: prepare deb
-	$(BIN)/pytest packaging/test_deb.py
+	$(BIN)/pytest packaging/test_deb.py packaging/test_systemd.py
 
 check-tarball: prepare tarball
 	$(BIN)/pytest packaging/test_tarball.py

@@ -1,6 +1,6 @@
 """The Debian package in a Debian without anything else: installs, counts, upgrades, is removed and purged; needs root.
 
-BPFT_TREE names a pristine tree; without it debootstrap makes one in build/bookworm.  The tests go on from each other.
+The tests go on from each other.
 """
 
 import os
@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trees
+from trees import DATAGRAMS
 
-PROJECT = Path(__file__).resolve().parents[1]
 NAMESPACE = "bpft-deb"
-DATAGRAMS, PAYLOAD = 50, 1000
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a chroot and a network namespace need root")
+pytestmark = trees.needs_root
 
 
 class Machine:
@@ -44,18 +44,7 @@ class Machine:
 
     def run(self, *words: str, code: int = 0, network: bool = False) -> str:
         """Both of its outputs."""
-        done = subprocess.run(
-            self.command(*words, network=network),
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout
-        assert "Traceback" not in done.stdout
-        return done.stdout
+        return trees.run(self.command(*words, network=network), code)
 
     def has(self, path: str) -> bool:
         return (self.root / path).exists()
@@ -76,18 +65,9 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-def package() -> Path:
-    [package] = (PROJECT / "dist").glob("bpft_*.deb")
-    return package
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory, package: Path) -> Iterator[Machine]:
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     root = tmp_path_factory.mktemp("debian") / "root"
-    subprocess.run(["cp", "-a", "--reflink=auto", pristine(), root], check=True)
-    shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
-    shutil.copy(PROJECT / "tests/captures/sample.pcap", root / "monday.pcap")
-    shutil.copy(package, root / "bpft.deb")
+    trees.plant(root)
     (root / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
     (root / "usr/sbin/policy-rc.d").chmod(0o755)
     subprocess.run(["ip", "netns", "add", NAMESPACE], check=True)
@@ -102,34 +82,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory, package: Path) -> Iterator
         shutil.rmtree(root)
 
 
-def pristine() -> Path:
-    if named := os.environ.get("BPFT_TREE"):
-        return Path(named)
-    tree = PROJECT / "build/bookworm"
-    if not tree.exists():
-        made = tree.with_suffix(".part")
-        subprocess.run(["debootstrap", "--variant=minbase", "bookworm", made], check=True)
-        made.rename(tree)
-    return tree
-
-
 def send() -> None:
-    """Datagrams of a port to itself: one record, and nobody answers."""
-    code = f"""import socket
-with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as both:
-    both.bind(("127.0.0.1", 9000))
-    for _ in range({DATAGRAMS}):
-        both.sendto(bytes({PAYLOAD}), both.getsockname())"""
-    subprocess.run(["ip", "netns", "exec", NAMESPACE, sys.executable, "-c", code], check=True)
+    subprocess.run(["ip", "netns", "exec", NAMESPACE, sys.executable, "-c", trees.SENDER], check=True)
     time.sleep(0.3)
-
-
-def newer(package: Path, machine: Machine, place: Path) -> None:
-    """The same package with the next revision, on the machine."""
-    subprocess.run(["dpkg-deb", "-R", package, place], check=True)
-    control = place / "DEBIAN/control"
-    control.write_text(re.sub(r"(?m)^Version: (.*)-1$", r"Version: \1-2", control.read_text()))
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", place, machine.root / "newer.deb"], check=True)
 
 
 def test_one_command_installs_it_and_nothing_runs(machine: Machine) -> None:
@@ -172,12 +127,11 @@ def test_every_program_starts_with_debians_packages(machine: Machine) -> None:
             assert "Usage" in machine.run("bpft", line.split()[0], "--help")
 
 
-def test_an_upgrade_goes_on_with_what_ran(machine: Machine, package: Path, tmp_path: Path) -> None:
+def test_an_upgrade_goes_on_with_what_ran(machine: Machine) -> None:
     machine.run("rm", "-rf", "/var/lib/bpft/tmp", "/var/lib/bpft/trafd.lo")
     machine.run("trafd", "-m", "0", "-f", "mine", "-i", "lo", "udp and not port 53")
     old = machine.pid()
     send()
-    newer(package, machine, tmp_path / "newer")
     told = machine.run("dpkg", "-i", "/newer.deb")
     assert "lo: stopped" in told
     assert machine.pid() != old
