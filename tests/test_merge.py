@@ -67,8 +67,9 @@ def test_a_chain_holds_where_the_clock_was_set_back_and_files_share_a_block(tmp_
 
 
 def test_a_block_made_of_others_stays_behind_the_one_it_goes_on_from(tmp_path: Path) -> None:
-    """Of the first and the third, which stood around the second: it goes on from that, and that from one of them."""
+    """Of two that stood around a third: it goes on from that, and that from one of the two."""
     log, copy, out = (tmp_path / name for name in ("log", "copy", "out"))
+    grow(log, [0])
     grow(log, [1], length_ns=HOUR // 2)
     grow(log, [2, 1, 9])
     compact(log, Compaction(NEVER, "hour"), copy)
