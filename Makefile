@@ -23,7 +23,7 @@ completions: prepare
 	$(BIN)/python scripts/completions.py
 
 man:
-	mandoc -T lint -W warning man/*.[1358]
+	mandoc -T lint -W warning man/*.[13578]
 
 # The C core without Python, under AddressSanitizer and UBSan.
 core:

@@ -71,9 +71,9 @@ def test_it_is_the_same_each_time(made: Path, tmp_path: Path) -> None:
 def test_all_that_is_shipped_beside_the_code_is_installed(unpacked: Path, site: Path) -> None:
     """Manual pages, completions, units, samples: what lies in man/ and share/ has its place in pyproject.toml."""
     installed = {(path.name, path.read_bytes()) for path in site.rglob("*") if path.is_file()}
-    shipped = [name for name in tracked() if name.startswith(("man/", "share/"))]
+    shipped = [path for folder in ("man", "share") for path in (unpacked / folder).rglob("*") if path.is_file()]
     assert shipped
-    assert [name for name in shipped if (Path(name).name, (unpacked / name).read_bytes()) not in installed] == []
+    assert [path for path in shipped if (path.name, path.read_bytes()) not in installed] == []
     assert (site / "share/man/man8/trafd.8").is_file()
     [licence] = site.glob("bpft-*.dist-info/**/LICENSE")
     assert licence.read_text() == (PROJECT / "LICENSE").read_text()
