@@ -93,24 +93,21 @@ static bool link_entry(struct source *s, int linktype)
 /* Meter to the end, the limit, or where it breaks; false: filter_error is set, or a signal's exception. */
 static bool meter_source(struct source *s)
 {
-	struct bpft_frame frames[BPFT_BATCH];
+	const bool filtered = s->expression[0] != 0;
 	uint64_t look_up = LOOK_UP;
-	unsigned n;
+	struct bpft_frame frame;
+	int linktype = -1;       /* of the frame before */
 
-	while ((n = bpft_reader_next(s->reader, frames, BPFT_BATCH))) {
-		for (unsigned i = 0; i < n; i++) {
-			if (!link_entry(s, frames[i].linktype))
-				return false;
-			if (s->expression[0] && !bpf_filter(s->links[s->current].program.bf_insns, frames[i].data,
-			                                    frames[i].wirelen, frames[i].caplen))
-				continue;
-			bpft_meter_frame(&s->meter, &frames[i]);
+	while (bpft_reader_next(s->reader, &frame)) {
+		if (frame.linktype != linktype && !link_entry(s, frame.linktype))
+			return false;
+		linktype = frame.linktype;
+		if (!filtered || bpf_filter(s->links[s->current].program.bf_insns, frame.data, frame.wirelen, frame.caplen)) {
+			bpft_meter_frame(&s->meter, &frame);
 			if (++s->frames == s->limit)
 				return true;
 		}
-		if (look_up > n) {
-			look_up -= n;
-		} else {
+		if (!--look_up) {
 			look_up = LOOK_UP;
 			if (interrupted())
 				return false;
@@ -121,8 +118,7 @@ static bool meter_source(struct source *s)
 
 static PyObject *result(const struct source *s)
 {
-	/* A batch is read ahead: where it breaks behind the last frame asked for is nobody's business. */
-	const char *error = s->limit && s->frames == s->limit ? NULL : bpft_reader_error(s->reader);
+	const char *error = bpft_reader_error(s->reader);
 	PyObject *types = PyTuple_New(s->nlinks);
 
 	for (unsigned i = 0; types && i < s->nlinks; i++) {
@@ -171,7 +167,7 @@ PyObject *bpft_py_read_capture(PyObject *self, PyObject *args, PyObject *kwargs)
 	s.reader = bpft_reader_open(fd, interrupted, error);
 	if (s.reader) {
 		/* A pcap file tells its link type at once: an expression that does not fit is told before any frame. */
-		int linktype = bpft_reader_linktype(s.reader);
+		int linktype = s.reader->linktype;
 		good = (linktype < 0 || link_entry(&s, linktype)) && meter_source(&s);
 		bpft_meter_flush(&s.meter);
 	}

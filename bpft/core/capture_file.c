@@ -1,7 +1,6 @@
 /* capture_file.c - own readers of pcap and pcapng, from a file or a pipe (RULES F1..F6; pcap-savefile(5), pcapng draft).
  *
- * Both read through one window of the input.  A record that is not wholly in the
- * window moves it, never while frames of the batch still point into it.
+ * Both read through one window of the input; a record that is not wholly in it moves it.
  */
 #include <errno.h>
 #include <poll.h>
@@ -25,66 +24,67 @@ struct interface {                /* of a pcapng section */
 	int64_t offset;           /* seconds to add */
 };
 
-struct bpft_reader {
+struct reader {
+	struct bpft_reader shown; /* first: the one is the other */
 	int fd;
 	bpft_interrupted_fn *interrupted;
 	bool eof;
 	uint8_t *buf;             /* the window; owned */
-	size_t size, at, end;     /* bytes: capacity, read up to here, filled up to here */
+	size_t size;              /* its capacity, bytes */
 	uint64_t base;            /* offset of buf[0] in the input */
 	enum bpft_format format;
 	bool big_endian;
 	/* pcap */
 	uint32_t snaplen, header; /* header: bytes before each record */
-	int linktype;
-	uint32_t tick;            /* ns a tick of the fraction */
 	bool swapped;             /* caplen and wire length stand in the other order: always */
 	bool maybe_swapped;       /* ... or where caplen would be the larger (2.3) */
 	/* pcapng */
 	struct interface *ifaces; /* owned */
-	uint32_t nifaces, room;  /* room: interfaces there is memory for */
+	uint32_t nifaces, room;   /* room: interfaces there is memory for */
 	char error[256];
 };
 
 /* ---- the window --------------------------------------------------------------- */
 
-enum want { HAVE, HELD, END };
-
 /* Say at which byte of the input it breaks and why; what was read before stands. */
-static void broken(struct bpft_reader *r, const char *what, uint64_t number)
+static void broken(struct reader *r, const char *what, uint64_t number)
 {
-	snprintf(r->error, sizeof r->error, "broken at byte %llu: %s", (unsigned long long)(r->base + r->at), what);
+	uint64_t where = r->base + (uint64_t)(r->shown.at - r->buf);
+
+	snprintf(r->error, sizeof r->error, "broken at byte %llu: %s", (unsigned long long)where, what);
 	if (number != UINT64_MAX)
 		snprintf(r->error + strlen(r->error), sizeof r->error - strlen(r->error), " %llu",
 		         (unsigned long long)number);
 }
 #define NO_NUMBER UINT64_MAX
 
-/* See to it that n bytes stand at r->at.  HELD: they would need the window moved, while frames are held. */
-static enum want want(struct bpft_reader *r, size_t n, bool held)
+/* See to it that n bytes stand at shown.at; false: they never will. */
+static bool want(struct reader *r, size_t n)
 {
-	if (r->end - r->at >= n)
-		return HAVE;
+	size_t held = (size_t)(r->shown.end - r->shown.at);
+
+	if (held >= n)
+		return true;
 	if (r->eof)
-		return END;
-	if (held)
-		return HELD;
-	memmove(r->buf, r->buf + r->at, r->end - r->at);
-	r->base += r->at;
-	r->end -= r->at;
-	r->at = 0;
+		return false;
+	memmove(r->buf, r->shown.at, held);
+	r->base += (uint64_t)(r->shown.at - r->buf);
 	if (n > r->size) {
 		uint8_t *bigger = realloc(r->buf, n);
-		if (!bigger) {
-			broken(r, "no memory for a record of", n);
-			r->eof = true;
-			return END;
+		if (bigger) {
+			r->buf = bigger;
+			r->size = n;
 		}
-		r->buf = bigger;
-		r->size = n;
 	}
-	while (r->end < n) {
-		ssize_t got = read(r->fd, r->buf + r->end, r->size - r->end);
+	r->shown.at = r->buf;
+	r->shown.end = r->buf + held;
+	if (n > r->size) {
+		broken(r, "no memory for a record of", n);
+		r->eof = true;
+		return false;
+	}
+	while (held < n) {
+		ssize_t got = read(r->fd, r->buf + held, r->size - held);
 		if (got < 0 && errno == EAGAIN) { /* somebody left the pipe non-blocking */
 			struct pollfd ready = {.fd = r->fd, .events = POLLIN};
 			if (poll(&ready, 1, -1) >= 0)
@@ -96,18 +96,19 @@ static enum want want(struct bpft_reader *r, size_t n, bool held)
 			broken(r, strerror(errno), NO_NUMBER);
 		if (got <= 0) {
 			r->eof = true;
-			return END;
+			return false;
 		}
-		r->end += (size_t)got;
+		held += (size_t)got;
+		r->shown.end = r->buf + held;
 	}
-	return HAVE;
+	return true;
 }
 
-static uint16_t u16(const struct bpft_reader *r, const uint8_t *p)
+static uint16_t u16(const struct reader *r, const uint8_t *p)
 {
 	return r->big_endian ? bpft_be16(p) : bpft_le16(p);
 }
-static uint32_t u32(const struct bpft_reader *r, const uint8_t *p)
+static uint32_t u32(const struct reader *r, const uint8_t *p)
 {
 	uint32_t be = bpft_be32(p);
 	return r->big_endian ? be : __builtin_bswap32(be);
@@ -115,15 +116,15 @@ static uint32_t u32(const struct bpft_reader *r, const uint8_t *p)
 
 /* ---- pcap ------------------------------------------------------------------------ */
 
-static bool pcap_magic(struct bpft_reader *r, const uint8_t *p)
+static bool pcap_magic(struct reader *r, const uint8_t *p)
 {
 	for (int big = 0; big < 2; big++) {
 		r->big_endian = big;
 		r->header = 16;
-		r->tick = 1000;
+		r->shown.tick = 1000;
 		switch (u32(r, p)) {
 		case 0xA1B23C4D: /* nanoseconds */
-			r->tick = 1;
+			r->shown.tick = 1;
 			return true;
 		case 0xA1B2CD34: /* Kuznetzov's "modified" records */
 			r->header = 24;
@@ -135,13 +136,13 @@ static bool pcap_magic(struct bpft_reader *r, const uint8_t *p)
 	return false;
 }
 
-static bool pcap_header(struct bpft_reader *r)
+static bool pcap_header(struct reader *r)
 {
-	if (want(r, 24, false) != HAVE) {
+	if (!want(r, 24)) {
 		broken(r, "the file header is cut short", NO_NUMBER);
 		return false;
 	}
-	const uint8_t *p = r->buf + r->at;
+	const uint8_t *p = r->shown.at;
 	unsigned major = u16(r, p + 4), minor = u16(r, p + 6);
 	uint32_t network = u32(r, p + 20);
 	bool dg_ux = major == 543 && minor == 0;
@@ -157,23 +158,22 @@ static bool pcap_header(struct bpft_reader *r)
 	r->swapped = dg_ux || minor < 3;
 	r->maybe_swapped = !dg_ux && minor == 3;
 	r->snaplen = u32(r, p + 16);
-	r->linktype = network & 0xFFFF; /* above: the FCS length */
-	r->at += 24;
+	r->shown.linktype = network & 0xFFFF; /* above: the FCS length */
+	r->shown.at += 24;
+	r->shown.plain = r->big_endian == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) && r->header == 16 && !r->swapped &&
+	                 !r->maybe_swapped;
 	return true;
 }
 
-/* One record; false at the end, when broken, and when the window must move first. */
-static bool pcap_record(struct bpft_reader *r, struct bpft_frame *f, bool held)
+/* One record; false at the end and when broken. */
+static bool pcap_record(struct reader *r, struct bpft_frame *f)
 {
-	enum want head = want(r, r->header, held);
-
-	if (head != HAVE) {
-		if (head == END && r->end > r->at && !r->error[0])
+	if (!want(r, r->header)) {
+		if (r->shown.end > r->shown.at && !r->error[0])
 			broken(r, "short record header", NO_NUMBER);
 		return false;
 	}
-	const uint8_t *p = r->buf + r->at;
-	uint32_t cap = u32(r, p + 8), wire = u32(r, p + 12);
+	uint32_t cap = u32(r, r->shown.at + 8), wire = u32(r, r->shown.at + 12);
 	if (r->swapped || (r->maybe_swapped && cap > wire)) {
 		uint32_t t = cap;
 		cap = wire;
@@ -183,18 +183,17 @@ static bool pcap_record(struct bpft_reader *r, struct bpft_frame *f, bool held)
 		broken(r, "record length", cap);
 		return false;
 	}
-	enum want body = want(r, r->header + (size_t)cap, held);
-	if (body != HAVE) {
-		if (body == END && !r->error[0])
+	if (!want(r, r->header + (size_t)cap)) {
+		if (!r->error[0])
 			broken(r, "short record", NO_NUMBER);
 		return false;
 	}
-	p = r->buf + r->at;
+	const uint8_t *p = r->shown.at;
 	*f = (struct bpft_frame){
-		.data = p + r->header, .caplen = cap, .wirelen = wire > cap ? wire : cap, .linktype = r->linktype,
-		.ns = (int64_t)u32(r, p) * 1000000000 + (int64_t)u32(r, p + 4) * r->tick,
+		.data = p + r->header, .caplen = cap, .wirelen = wire > cap ? wire : cap, .linktype = r->shown.linktype,
+		.ns = (int64_t)u32(r, p) * 1000000000 + (int64_t)u32(r, p + 4) * r->shown.tick,
 	};
-	r->at += r->header + cap;
+	r->shown.at += r->header + cap;
 	return true;
 }
 
@@ -220,7 +219,7 @@ static uint64_t ticks(uint8_t resolution)
 	return units;
 }
 
-static bool ng_interface(struct bpft_reader *r, const uint8_t *body, uint32_t length)
+static bool ng_interface(struct reader *r, const uint8_t *body, uint32_t length)
 {
 	if (length < 8) {
 		broken(r, "short block body", NO_NUMBER);
@@ -266,7 +265,7 @@ static int64_t ng_time(const struct interface *i, uint64_t stamp)
 	return ((int64_t)seconds + i->offset) * 1000000000 + (int64_t)rest;
 }
 
-static bool ng_frame(struct bpft_reader *r, struct bpft_frame *f, uint32_t number, uint32_t cap, uint32_t wire,
+static bool ng_frame(struct reader *r, struct bpft_frame *f, uint32_t number, uint32_t cap, uint32_t wire,
                      const uint8_t *data, uint32_t room)
 {
 	if (number >= r->nifaces) {
@@ -284,7 +283,7 @@ static bool ng_frame(struct bpft_reader *r, struct bpft_frame *f, uint32_t numbe
 }
 
 /* A block of packets into *f: 1 a frame, 0 none in it, -1 broken. */
-static int ng_body(struct bpft_reader *r, uint32_t type, const uint8_t *body, uint32_t length, struct bpft_frame *f)
+static int ng_body(struct reader *r, uint32_t type, const uint8_t *body, uint32_t length, struct bpft_frame *f)
 {
 	uint32_t fixed = type == NG_SIMPLE ? 4 : 20;
 
@@ -312,7 +311,7 @@ static int ng_body(struct bpft_reader *r, uint32_t type, const uint8_t *body, ui
 }
 
 /* The byte order and version of a section; its interfaces start anew. */
-static bool ng_section(struct bpft_reader *r, const uint8_t *p)
+static bool ng_section(struct reader *r, const uint8_t *p)
 {
 	static const uint8_t big[4] = {0x1A, 0x2B, 0x3C, 0x4D}, little[4] = {0x4D, 0x3C, 0x2B, 0x1A};
 
@@ -330,41 +329,34 @@ static bool ng_section(struct bpft_reader *r, const uint8_t *p)
 }
 
 /* One frame, over any number of blocks without; false as pcap_record(). */
-static bool ng_record(struct bpft_reader *r, struct bpft_frame *f, bool held)
+static bool ng_record(struct reader *r, struct bpft_frame *f)
 {
 	for (;;) {
-		enum want head = want(r, 8, held);
-		if (head != HAVE) {
-			if (head == END && r->end > r->at && !r->error[0])
+		if (!want(r, 8)) {
+			if (r->shown.end > r->shown.at && !r->error[0])
 				broken(r, "short block header", NO_NUMBER);
 			return false;
 		}
-		bool section = bpft_be32(r->buf + r->at) == NG_SECTION; /* a palindrome: the same in both orders */
+		bool section = bpft_be32(r->shown.at) == NG_SECTION; /* a palindrome: the same in both orders */
 		if (section) {
-			enum want more = want(r, 16, held);
-			if (more == HELD)
-				return false;
-			if (more == END) {
+			if (!want(r, 16)) {
 				broken(r, "short block header", NO_NUMBER);
 				return false;
 			}
-			if (!ng_section(r, r->buf + r->at))
+			if (!ng_section(r, r->shown.at))
 				return false;
 		}
-		uint32_t length = u32(r, r->buf + r->at + 4), type = u32(r, r->buf + r->at);
+		uint32_t length = u32(r, r->shown.at + 4), type = u32(r, r->shown.at);
 		if (length < (section ? 20 : 12) || length % 4 || length > MAX_BLOCK) {
 			broken(r, "block length", length);
 			return false;
 		}
-		enum want whole = want(r, length, held);
-		if (whole == HELD)
-			return false;
-		if (whole == END) {
+		if (!want(r, length)) {
 			if (!r->error[0])
 				broken(r, "short block", NO_NUMBER);
 			return false;
 		}
-		const uint8_t *p = r->buf + r->at;
+		const uint8_t *p = r->shown.at;
 		if (u32(r, p + length - 4) != length) {
 			broken(r, "block trailer mismatch", NO_NUMBER);
 			return false;
@@ -372,7 +364,7 @@ static bool ng_record(struct bpft_reader *r, struct bpft_frame *f, bool held)
 		int found = section ? 0 : ng_body(r, type, p + 8, length - 12, f);
 		if (found < 0)
 			return false;
-		r->at += length;
+		r->shown.at += length;
 		if (found)
 			return true;
 	}
@@ -380,9 +372,30 @@ static bool ng_record(struct bpft_reader *r, struct bpft_frame *f, bool held)
 
 /* ---- the reader -------------------------------------------------------------------------- */
 
+static bool read_start(struct reader *r)
+{
+	if (!want(r, 4)) {
+		if (!r->error[0])
+			snprintf(r->error, sizeof r->error,
+			         r->shown.end > r->shown.at ? "not a pcap or pcapng capture" : "the file is empty");
+		return false;
+	}
+	if (bpft_be32(r->shown.at) == NG_SECTION) {
+		r->format = BPFT_PCAPNG;
+		if (want(r, 16))
+			return ng_section(r, r->shown.at);
+		broken(r, "the section header is cut short", NO_NUMBER);
+		return false;
+	}
+	if (pcap_magic(r, r->shown.at))
+		return pcap_header(r);
+	snprintf(r->error, sizeof r->error, "not a pcap or pcapng capture");
+	return false;
+}
+
 struct bpft_reader *bpft_reader_open(int fd, bpft_interrupted_fn *interrupted, char error[256])
 {
-	struct bpft_reader *r = calloc(1, sizeof *r);
+	struct reader *r = calloc(1, sizeof *r);
 
 	if (!r || !(r->buf = malloc(WINDOW))) {
 		free(r);
@@ -392,51 +405,34 @@ struct bpft_reader *bpft_reader_open(int fd, bpft_interrupted_fn *interrupted, c
 	r->fd = fd;
 	r->interrupted = interrupted;
 	r->size = WINDOW;
-	r->linktype = -1;
-	bool good = false;
-	if (want(r, 4, false) != HAVE) {
-		if (!r->error[0])
-			snprintf(r->error, sizeof r->error, r->end ? "not a pcap or pcapng capture" : "the file is empty");
-	} else if (bpft_be32(r->buf) == NG_SECTION) {
-		r->format = BPFT_PCAPNG;
-		if (want(r, 16, false) != HAVE)
-			broken(r, "the section header is cut short", NO_NUMBER);
-		else
-			good = ng_section(r, r->buf);
-	} else if (pcap_magic(r, r->buf)) {
-		good = pcap_header(r);
-	} else {
-		snprintf(r->error, sizeof r->error, "not a pcap or pcapng capture");
-	}
-	if (!good) {
+	r->shown = (struct bpft_reader){.at = r->buf, .end = r->buf, .linktype = -1};
+	if (!read_start(r)) {
 		memcpy(error, r->error, sizeof r->error);
-		bpft_reader_close(r);
+		bpft_reader_close(&r->shown);
 		return NULL;
 	}
-	return r;
+	return &r->shown;
 }
 
-unsigned bpft_reader_next(struct bpft_reader *r, struct bpft_frame *frames, unsigned max)
-{
-	unsigned n = 0;
+static const struct reader *whole(const struct bpft_reader *r) { return (const struct reader *)(const void *)r; }
 
-	while (n < max && !r->error[0]) {
-		bool got = r->format == BPFT_PCAP ? pcap_record(r, &frames[n], n > 0) : ng_record(r, &frames[n], n > 0);
-		if (!got)
-			break;
-		__builtin_prefetch(frames[n].data + 14);
-		n++;
-	}
-	return n;
+bool bpft_reader_next_any(struct bpft_reader *shown, struct bpft_frame *f)
+{
+	struct reader *r = (struct reader *)(void *)shown;
+
+	if (r->error[0])
+		return false;
+	return r->format == BPFT_PCAP ? pcap_record(r, f) : ng_record(r, f);
 }
 
-const char *bpft_reader_error(const struct bpft_reader *r) { return r->error[0] ? r->error : NULL; }
-enum bpft_format bpft_reader_format(const struct bpft_reader *r) { return r->format; }
-uint32_t bpft_reader_snaplen(const struct bpft_reader *r) { return r->snaplen; }
-int bpft_reader_linktype(const struct bpft_reader *r) { return r->linktype; }
+const char *bpft_reader_error(const struct bpft_reader *r) { return whole(r)->error[0] ? whole(r)->error : NULL; }
+enum bpft_format bpft_reader_format(const struct bpft_reader *r) { return whole(r)->format; }
+uint32_t bpft_reader_snaplen(const struct bpft_reader *r) { return whole(r)->snaplen; }
 
-void bpft_reader_close(struct bpft_reader *r)
+void bpft_reader_close(struct bpft_reader *shown)
 {
+	struct reader *r = (struct reader *)(void *)shown;
+
 	if (!r)
 		return;
 	free(r->buf);

@@ -10,9 +10,10 @@ const char *const bpft_skip_name[BPFT_NSKIP] = {
 };
 
 enum {
-	P_HOPOPTS = 0, P_ICMP = 1, P_IGMP = 2, P_TCP = 6, P_UDP = 17, P_DCCP = 33, P_ROUTING = 43,
+	P_HOPOPTS = 0, P_ICMP = 1, P_IGMP = 2, P_TCP = BPFT_TCP, P_UDP = BPFT_UDP, P_DCCP = 33, P_ROUTING = 43,
 	P_FRAGMENT = 44, P_ICMP6 = 58, P_DSTOPTS = 60, P_SCTP = 132, P_UDPLITE = 136,
-	IP4_HEADER = 20, IP6_HEADER = 40, MAX_IP6_PAYLOAD = 65535,
+	IP4_HEADER = BPFT_IP4_HEADER, IP6_HEADER = BPFT_IP6_HEADER, MAX_IP6_PAYLOAD = 65535,
+	LINKTYPE_ETHERNET = 1,
 };
 
 struct packet {              /* an IP packet inside a frame */
@@ -183,7 +184,7 @@ static void cut(uint8_t *address, size_t size, unsigned drop)
 /* Of a conversation's two ports the one that names the service is kept, the other becomes 0: ports from 32768 on are
  * ephemeral (RFC 6335 begins them at 49152, Linux at 32768), port 0 names nothing; of two others the lower one is the
  * service's; equal ports are both kept. */
-static void keep_service(struct bpft_key_tail *key)
+void bpft_keep_service(struct bpft_key_tail *key)
 {
 	enum { EPHEMERAL = 32768 };
 	uint16_t s = bpft_be16(key->sport), d = bpft_be16(key->dport);
@@ -207,7 +208,7 @@ static void reduce_key(const struct bpft_key_mode *mode, struct bpft_flow *f, st
 		memset(key->dport, 0, 2);
 		key->flags |= BPFT_NO_PORTS;
 	} else if (mode->ports == BPFT_PORTS_SERVICE) {
-		keep_service(key);
+		bpft_keep_service(key);
 	}
 	if (mode->vlan)
 		key->vlan = vlan;
@@ -222,29 +223,22 @@ static void reduce_key(const struct bpft_key_mode *mode, struct bpft_flow *f, st
 
 /* ---- the frame -------------------------------------------------------------------- */
 
-static uint8_t direction_by_mac(const struct bpft_decoder *dec, const struct bpft_frame *frame)
-{
-	if (frame->caplen < 12)
-		return BPFT_DIR_UNKNOWN;
-	return memcmp(frame->data + 6, dec->mac, 6) ? BPFT_DIR_RX : BPFT_DIR_TX;
-}
-
 static void skip(struct bpft_flow *f, int answer)
 {
 	f->version = 0;
+	f->packets = 1;
 	f->skip = (uint8_t)(-1 - answer);
 }
 
-void bpft_decode(struct bpft_decoder *dec, const struct bpft_frame *frame, struct bpft_flow *f)
+void bpft_decode_any(struct bpft_decoder *dec, const struct bpft_frame *frame, struct bpft_flow *f)
 {
 	struct bpft_cursor c = {.d = frame->data, .len = frame->caplen};
 
-	f->wirelen = frame->wirelen;
-	f->wire = frame->wirelen + (frame->vlan ? 4 : 0);
-	f->dir = frame->dir ? frame->dir : dec->have_mac ? direction_by_mac(dec, frame) : BPFT_DIR_UNKNOWN;
 	if (frame->linktype != dec->linktype) {
 		dec->linktype = frame->linktype;
 		dec->first = bpft_link_find(frame->linktype);
+		dec->plain = frame->linktype == LINKTYPE_ETHERNET && !dec->key.addresses_only && !dec->key.vlan &&
+		             dec->key.ports != BPFT_PORTS_NONE && !dec->key.drop4 && !dec->key.drop6;
 	}
 	if (!dec->first) {
 		skip(f, SKIP(LINKTYPE));

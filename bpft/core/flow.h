@@ -95,7 +95,7 @@ struct bpft_flow {           /* the summary: one frame in, one of these out */
 	} key;
 	uint64_t hash;       /* keyed hash of the key, filled by the meter */
 	uint32_t all, data;  /* bytes this frame adds */
-	uint32_t packets;    /* 1, or the segments of a merged frame (C2) */
+	uint32_t packets;    /* 1, also when skipped, or the segments of a merged frame (C2) */
 	uint32_t wirelen;    /* frame bytes as tapped */
 	uint32_t wire;       /* frame bytes as they were on the wire (C2) */
 	uint8_t version;     /* 4, 6, or 0: skipped */

@@ -4,55 +4,92 @@
 
 #include "half.h"
 
-static void count_frame(struct bpft_counters *n, const struct bpft_flow *f)
+/* Frames of a batch by direction: most batches know but one, whose sums then stay in registers. */
+static void count_frames(struct bpft_counters *n, const struct bpft_flow *flows, unsigned many, bool one_direction)
 {
-	n->seen++;
-	n->dir[f->dir].frames++;
-	n->dir[f->dir].bytes += f->wirelen;
-	n->dir[f->dir].wire_bytes += f->wire;
-	if (f->version) {
-		n->counted++;
-		n->dir[f->dir].wire_frames += f->packets;
-	} else {
-		n->skipped[f->skip]++;
-		n->dir[f->dir].wire_frames++;
+	uint64_t bytes = 0, wire_frames = 0, wire_bytes = 0;
+
+	for (unsigned i = 0; i < many && !one_direction; i++) {
+		n->dir[flows[i].dir].frames++;
+		n->dir[flows[i].dir].bytes += flows[i].wirelen;
+		n->dir[flows[i].dir].wire_frames += flows[i].packets;
+		n->dir[flows[i].dir].wire_bytes += flows[i].wire;
 	}
+	if (!one_direction)
+		return;
+	for (unsigned i = 0; i < many; i++) {
+		bytes += flows[i].wirelen;
+		wire_frames += flows[i].packets;
+		wire_bytes += flows[i].wire;
+	}
+	n->dir[flows->dir].frames += many;
+	n->dir[flows->dir].bytes += bytes;
+	n->dir[flows->dir].wire_frames += wire_frames;
+	n->dir[flows->dir].wire_bytes += wire_bytes;
 }
 
-static void add_batch(struct bpft_table *t, struct bpft_flow *flows, unsigned n)
+/* Add flows of one IP version: n of them at `which` places of the batch, or the first n where that is NULL. */
+ALWAYS_INLINE void add_some(struct bpft_table *t, const int v, struct bpft_flow *flows, const uint8_t *which, unsigned n,
+                            const size_t key_size)
 {
+	struct half *h = &t->half[v];
 	uint32_t number[BATCH];
 
 	for (unsigned i = 0; i < n; i++) {
-		struct bpft_flow *f = &flows[i];
-		if (f->version == 4) {
-			f->hash = hash(&f->key.v4, K4);
-			prefetch_slot(&t->half[0], f->hash);
-		} else if (f->version == 6) {
-			f->hash = hash(&f->key.v6, K6);
-			prefetch_slot(&t->half[1], f->hash);
-		}
+		struct bpft_flow *f = &flows[which ? which[i] : i];
+
+		f->hash = hash(&f->key, key_size);
+		prefetch_slot(h, f->hash);
 	}
 	for (unsigned i = 0; i < n; i++)
-		if (flows[i].version == 4)
-			number[i] = prefetch_record(&t->half[0], flows[i].hash, K4);
-		else if (flows[i].version == 6)
-			number[i] = prefetch_record(&t->half[1], flows[i].hash, K6);
+		number[i] = prefetch_record(h, flows[which ? which[i] : i].hash, key_size);
 	for (unsigned i = 0; i < n; i++) {
-		const struct bpft_flow *f = &flows[i];
-		struct bpft_sums *s = NULL;
+		const struct bpft_flow *f = &flows[which ? which[i] : i];
+		struct bpft_sums *s = prefetched_sums(t, v, &f->key, f->hash, number[i], key_size);
 
-		count_frame(&t->counters, f);
-		if (f->version == 4)
-			s = prefetched_sums(t, 0, &f->key.v4, f->hash, number[i], K4);
-		else if (f->version == 6)
-			s = prefetched_sums(t, 1, &f->key.v6, f->hash, number[i], K6);
 		if (s) {
 			s->packets += f->packets;
 			s->all += f->all;
 			s->data += f->data;
 		}
 	}
+}
+
+/* Where the flows of each IP version are; without branches, since which it is cannot be guessed. */
+static void add_mixed(struct bpft_table *t, struct bpft_flow *flows, unsigned n)
+{
+	uint8_t four[BATCH], six[BATCH];
+	unsigned fours = 0, sixes = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		four[fours] = six[sixes] = (uint8_t)i;
+		fours += flows[i].version == 4;
+		sixes += flows[i].version == 6;
+	}
+	t->counters.counted += fours + sixes;
+	for (unsigned i = 0; fours + sixes < n && i < n; i++)
+		if (!flows[i].version)
+			t->counters.skipped[flows[i].skip]++;
+	add_some(t, 0, flows, four, fours, K4);
+	add_some(t, 1, flows, six, sixes, K6);
+}
+
+static void add_batch(struct bpft_table *t, struct bpft_flow *flows, unsigned n)
+{
+	unsigned other_direction = 0, not_four = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		other_direction |= flows[i].dir ^ flows->dir;
+		not_four |= flows[i].version ^ 4u;
+	}
+	count_frames(&t->counters, flows, n, !other_direction);
+	t->counters.seen += n;
+	if (not_four) {
+		add_mixed(t, flows, n);
+		return;
+	}
+	t->counters.counted += n;
+	add_some(t, 0, flows, NULL, n, K4);
 }
 
 void bpft_table_add_flows(struct bpft_table *t, struct bpft_flow *flows, unsigned n)
