@@ -9,18 +9,21 @@ import sys
 import tomllib
 from pathlib import Path
 
+import click
 import programs
 import pytest
 
 from bpft import errors
-from bpft.cli.main import COMMANDS
+from bpft.cli.main import COMMANDS, load
+from bpft.cli.main import PROGRAMS as SUITE
+from bpft.cli.trafd import trafd
 from bpft.daemon.loop import SIGNALS
 
 PROJECT = Path(__file__).resolve().parents[1]
 PROGRAMS = sorted(tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"])
 SUBCOMMANDS = sorted(COMMANDS)
-#: The C library and the terminal read these, not we.
-FOREIGN_VARIABLES = {"LANG", "LC_ALL", "TZ", "COLUMNS", "LINES", "TERM"}
+#: The C library, the interpreter and the terminal read these, not we.
+FOREIGN_VARIABLES = {"PYTHONPATH", "LANG", "LC_ALL", "TZ", "COLUMNS", "LINES", "TERM"}
 BASH = shutil.which("bash")
 
 
@@ -83,11 +86,46 @@ def test_every_environment_variable_is_described() -> None:
     read = {
         name
         for path in (PROJECT / "bpft").rglob("*.py")
-        for name in re.findall(r"environ(?:\.get\(|\[)\s*[\"'](\w+)", path.read_text())
+        for name in re.findall(r"(?:\.get\(|getenv\(|environ\[)\s*[\"']([A-Z][A-Z_]+)[\"']", path.read_text())
     }
-    assert "BPFT_ROOT" in read
-    for name in read - FOREIGN_VARIABLES:
-        assert re.search(rf"^\.It Ev {name}$", pages, re.M), name
+    assert read >= {"BPFT_ROOT", "NOTIFY_SOCKET", "JOURNAL_STREAM"}
+    described = {name for item in re.findall(r"^\.It Ev (.*)$", pages, re.M) for name in item.split(" , ")}
+    assert read - FOREIGN_VARIABLES <= described
+
+
+def test_every_command_is_in_the_page_of_the_suite() -> None:
+    assert set(re.findall(r"^\.It Cm (\w+)$", page("bpft"), re.M)) == {*COMMANDS, *SUITE}
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_every_subcommand_says_what_it_does(name: str) -> None:
+    """In the list of commands, in its help and in its page."""
+    command = load(COMMANDS[name][0])
+    assert COMMANDS[name][1]
+    assert command.help
+    assert re.search(rf"^\.Nm bpft-{name}$", page(f"bpft-{name}"), re.M)
+    assert f".Nm bpft {name}\n" in page(f"bpft-{name}").partition(".Sh SYNOPSIS")[2]
+
+
+@pytest.mark.parametrize("name", ["trafd", *SUBCOMMANDS])
+def test_every_word_that_an_option_takes_is_described(name: str) -> None:
+    command, source = (trafd, page(name)) if name == "trafd" else (load(COMMANDS[name][0]), page(f"bpft-{name}"))
+    for parameter in command.params:
+        if isinstance(parameter.type, click.Choice):
+            for word in parameter.type.choices:
+                assert re.search(rf"^\..*(?<![\w-]){re.escape(str(word))}(?![\w-])", source, re.M), (
+                    parameter.name,
+                    word,
+                )
+
+
+def test_every_setting_of_rc_conf_is_described() -> None:
+    script = (PROJECT / "rc.d/trafd").read_text()
+    settings = set(re.findall(r'^: "\$\{(trafd_\w+):=', script, re.M))
+    assert settings == {"trafd_enable", "trafd_ifaces", "trafd_flags", "trafd_log"}
+    for name in settings:
+        assert f"#   {name}=" in script
+        assert name in page("trafd"), name
 
 
 def examples(document: str) -> list[tuple[str, str]]:
