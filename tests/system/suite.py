@@ -127,7 +127,7 @@ class Daemon:
             stderr=subprocess.PIPE,
             text=True,
         )
-        until(lambda: self.pid_file.exists() and self.socket.exists(), 10, "the foreground daemon runs")
+        until(lambda: self._last_pid() > 0 and self.socket.exists(), 10, "the foreground daemon runs")
 
     @property
     def socket(self) -> Path:
