@@ -29,12 +29,21 @@ def unpacked(made: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def site(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the sdist installs, without a network."""
-    site = tmp_path_factory.mktemp("site")
-    pip = ["pip", "--disable-pip-version-check", "install", "--no-index", "--no-deps", "--no-build-isolation"]
-    subprocess.run([sys.executable, "-m", *pip, "--target", site, unpacked], check=True, capture_output=True)
-    return site
+def prefix(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the sdist is installed, without a network."""
+    prefix = tmp_path_factory.mktemp("prefix")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--no-index", "--no-deps"]
+    # What is installed here already is another one.
+    apart = ["--ignore-installed", "--no-build-isolation", "--no-warn-script-location", "--prefix", prefix]
+    subprocess.run([*pip, *apart, unpacked], check=True, capture_output=True)
+    return prefix
+
+
+@pytest.fixture(scope="module")
+def site(prefix: Path) -> Path:
+    """The directory that Python imports it from."""
+    [package] = prefix.rglob("bpft/__init__.py")
+    return package.parents[1]
 
 
 def sdist(place: Path, source: Path = PROJECT) -> Path:
@@ -68,13 +77,13 @@ def test_it_is_the_same_each_time(made: Path, tmp_path: Path) -> None:
     assert filecmp.cmp(made, again, shallow=False)
 
 
-def test_all_that_is_shipped_beside_the_code_is_installed(unpacked: Path, site: Path) -> None:
+def test_all_that_is_shipped_beside_the_code_is_installed(unpacked: Path, prefix: Path, site: Path) -> None:
     """Manual pages, completions, units, samples: what lies in man/ and share/ has its place in pyproject.toml."""
-    installed = {(path.name, path.read_bytes()) for path in site.rglob("*") if path.is_file()}
+    installed = {(path.name, path.read_bytes()) for path in prefix.rglob("*") if path.is_file()}
     shipped = [path for folder in ("man", "share") for path in (unpacked / folder).rglob("*") if path.is_file()]
     assert shipped
     assert [path for path in shipped if (path.name, path.read_bytes()) not in installed] == []
-    assert (site / "share/man/man8/trafd.8").is_file()
+    assert (site.parents[2] / "share/man/man8/trafd.8").is_file()
     [licence] = site.glob("bpft-*.dist-info/**/LICENSE")
     assert licence.read_text() == (PROJECT / "LICENSE").read_text()
 
