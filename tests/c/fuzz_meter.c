@@ -18,6 +18,21 @@ enum { BATCH = 32, FEW = 6, MERGED = 1 << 20 /* bytes; no interface hands over l
 
 static bool never(void) { return false; }
 
+/* What is decided at once for plain frames is what the rules say in full. */
+static void same_the_long_way(const struct bpft_decoder *decoder, const struct bpft_frame *frame, const struct bpft_flow *flow)
+{
+	struct bpft_decoder slow = *decoder;
+	struct bpft_flow again = { .wirelen = flow->wirelen, .wire = frame->wirelen + (frame->vlan ? 4 : 0), .dir = flow->dir };
+
+	bpft_decode_any(&slow, frame, &again);
+	CHECK(again.version == flow->version && again.packets == flow->packets && again.wire == flow->wire);
+	if (flow->version == 0)
+		CHECK(again.skip == flow->skip);
+	else
+		CHECK(again.all == flow->all && again.data == flow->data &&
+		      !memcmp(&again.key, &flow->key, bpft_key_size(flow->version)));
+}
+
 /* Decode a copy of just the captured bytes, so that the sanitizer sees a byte read behind them. */
 static void decode(struct bpft_decoder *decoder, const struct bpft_frame *frame, struct bpft_flow *flow)
 {
@@ -28,6 +43,7 @@ static void decode(struct bpft_decoder *decoder, const struct bpft_frame *frame,
 	memcpy(copy, frame->data, frame->caplen);
 	exact.data = frame->caplen ? copy : copy + 1;
 	bpft_decode(decoder, &exact, flow);
+	same_the_long_way(decoder, &exact, flow);
 	free(copy);
 	CHECK(flow->version == 0 || flow->version == 4 || flow->version == 6);
 	CHECK(flow->version || flow->skip < BPFT_NSKIP);
@@ -80,8 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bpft_decoder captured = {.linktype = -1}, live = {.linktype = -1, .mtu = 1500, .have_mac = true};
 	struct bpft_table *whole = bpft_table_new(0), *few = bpft_table_new(FEW);
-	struct bpft_frame frames[BATCH];
-	struct bpft_flow flows[BATCH];
+	struct bpft_flow flows[BATCH], flow;
 	char error[256] = "";
 	int fd = memfd_create("capture", 0);
 
@@ -89,20 +104,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(write(fd, data, size) == (ssize_t)size && lseek(fd, 0, SEEK_SET) == 0);
 	struct bpft_reader *reader = bpft_reader_open(fd, never, error);
 	CHECK(!reader == !!error[0]);
-	for (unsigned n; reader && (n = bpft_reader_next(reader, frames, BATCH));) {
+	for (unsigned n = BATCH; n == BATCH;) {
 		struct bpft_sums before, after;
-		bpft_table_totals(few, &before);
-		for (unsigned i = 0; i < n; i++) {
-			CHECK(frames[i].caplen <= BPFT_MAX_CAPLEN && frames[i].caplen <= frames[i].wirelen);
-			decode(&captured, &frames[i], &flows[i]);
+		struct bpft_frame frame;
+
+		for (n = 0; n < BATCH && reader && bpft_reader_next(reader, &frame); n++) {
+			CHECK(frame.caplen <= BPFT_MAX_CAPLEN && frame.caplen <= frame.wirelen);
+			decode(&captured, &frame, &flows[n]);
+			if (frame.wirelen <= MERGED)
+				decode(&live, &frame, &flow);
 		}
+		bpft_table_totals(few, &before);
 		bpft_table_add_flows(whole, flows, n);
 		bpft_table_add_flows(few, flows, n);
 		bpft_table_totals(few, &after);
 		CHECK(after.all >= before.all && bpft_table_count(few, 0) <= FEW);
-		for (unsigned i = 0; i < n; i++)
-			if (frames[i].wirelen <= MERGED)
-				decode(&live, &frames[i], &flows[i]);
 	}
 	bpft_reader_close(reader);
 	close(fd);
