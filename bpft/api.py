@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from bpft.chunk import Chunk, chunks_of
+from bpft.config import places
 from bpft.core import Table
 from bpft.errors import BlockDamaged, UsageError
-from bpft.paths import environment_root, paths
+from bpft.paths import environment_root
 from bpft.record import Header, Record
 from bpft.report.group import VERSIONS
 from bpft.report.period import SECOND, EmptyPeriod, Period, read_time
@@ -56,7 +57,7 @@ def sources_of(files: Sequence[str], root: str = "") -> Sources:
         if not _is_empty(name):
             sources.add(name)
     if not files:
-        sources.add_recorded(paths(root or environment_root()))
+        sources.add_recorded(places(root or environment_root()))
     return sources
 
 

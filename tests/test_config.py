@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bpft import config, keeping
-from bpft.cli import main
+from bpft.cli import main, trafd
 from bpft.config.model import (
     Config,
     Directories,
@@ -271,6 +271,21 @@ def test_directories(tmp_path: Path) -> None:
     file.write_text("[directories]\nlogs = 3\nx = 4\n")
     with pytest.raises(config.BadConfig, match=r"bpft.toml:2: logs is .* \(1 more: bpft config check\)"):
         config.places(str(tmp_path))
+
+
+def test_reports_look_into_the_directories(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = Path(paths(str(tmp_path)).config)
+    file.parent.mkdir(parents=True)
+    sample = str(PROJECT / "tests/captures/sample.pcap")
+    assert trafd.main(["--root", str(tmp_path), "--read", sample, "-f", "office"]) == 0
+    (tmp_path / "var/lib/bpft").rename(tmp_path / "logs")
+    assert main.run(["report", "--root", str(tmp_path), "--json"]) == 1
+    file.write_text("[directories]\nlogs = '/logs'\n")
+    assert main.run(["report", "--root", str(tmp_path), "--json"]) == 0
+    file.write_text("[directories]\nlog = '/logs'\n")
+    capsys.readouterr()
+    assert main.run(["report", "--root", str(tmp_path)]) == 1
+    assert "did you mean logs?" in capsys.readouterr().err
 
 
 # ---- bpft config ----

@@ -9,6 +9,7 @@ import click
 
 from bpft import heritage
 from bpft.cli.progress import bar
+from bpft.config import places
 from bpft.daemon.pidfile import HeldFile
 from bpft.daemon.start import directory
 from bpft.errors import Held, UsageError
@@ -16,7 +17,7 @@ from bpft.heritage import Endian, LayoutName
 from bpft.importing import Imported, append
 from bpft.logfile import LogWriter
 from bpft.messages import count, one_line, size
-from bpft.paths import check_name, environment_root, paths
+from bpft.paths import check_name, environment_root
 
 
 @click.command(
@@ -70,7 +71,7 @@ def _log(ext: str, output: str, root: str) -> Iterator[LogWriter]:
     if output:
         yield LogWriter(output)
         return
-    there = paths(root or environment_root())
+    there = places(root or environment_root())
     path = there.log(check_name("EXT", ext))
     directory(there.logs, 0o750)
     lock = HeldFile(there.lock(ext), Held, f"EXT {ext}")

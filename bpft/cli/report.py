@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from bpft.config import places
 from bpft.errors import CannotRead, CannotWrite
 from bpft.messages import one_line
-from bpft.paths import environment_root, paths
+from bpft.paths import environment_root
 from bpft.report.answer import Answer, Question, answer
 from bpft.report.group import GROUPINGS
 from bpft.report.period import read_period
@@ -72,7 +73,7 @@ def report(
     for name in (*map(named_file, words), *files):
         sources.add(name)
     if not words and not files:
-        sources.add_recorded(paths(root or environment_root()))
+        sources.add_recorded(places(root or environment_root()))
     try:
         found = answer(Question(by, sort, top, where, period, interfaces), sources)
     finally:
