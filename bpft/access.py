@@ -52,6 +52,13 @@ def writing(path: str | os.PathLike[str], why: OSError) -> str:
     return f"{text} for user {user_name(os.geteuid())}; run as {_allowed(_nearest(os.fspath(path)).st_uid)}"
 
 
+def refused(path: str | os.PathLike[str], directory: str | os.PathLike[str]) -> str:
+    """The remedy where who wants to write all of a directory may not write path, which is in it."""
+    me, owner = user_name(os.geteuid()), _nearest(os.fspath(path)).st_uid
+    gift = "" if owner else f", or give it away: chown -R {me} {os.fspath(directory)}"
+    return f"user {me} may not write it; run as {_allowed(owner)}{gift}"
+
+
 def _allowed(owner: int) -> str:
     return f"root or as {user_name(owner)}, its owner" if owner else "root"
 

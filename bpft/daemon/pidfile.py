@@ -73,12 +73,13 @@ class PidFile:
         """
         self.path = path
         self._fd = _open(path)  # For life: so its inode cannot become another file's.
+        self.write()
 
     def fileno(self) -> int:
         return self._fd
 
     def write(self) -> None:
-        """The id of this process.  Raises CannotWrite."""
+        """The id of this process: again after a fork.  Raises CannotWrite."""
         try:
             _write_pid(self._fd)
         except OSError as why:

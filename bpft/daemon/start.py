@@ -68,10 +68,10 @@ def run(settings: Settings, screen: Screen | None = None) -> int:
                 taken.write_pid()  # Who finds it from now on can be told how to reach us.
             epoch = Epoch.begin(opened)
             if resumed is not None:
-                table, header = resumed
-                tap.swap(table)
-                epoch = Epoch.resume(header, opened)
+                tap.swap(resumed[0])
+                epoch = Epoch.resume(resumed[1], opened)
             keeper = Keeper(settings, tap, log, logfile.write_dump, epoch, resumed[0] if resumed else None)
+            del resumed  # Its table is the tap's alone, so that its memory ends with it.
             # Detached, we are nobody's service; a NOTIFY_SOCKET is then that of whoever started us.
             notifier = Notifier(os.environ if settings.foreground else None)
             watch = watch_links()
@@ -126,6 +126,4 @@ def usable(*paths: Path) -> None:
         if stat.S_ISLNK(kind) and not is_directory:
             raise CannotWrite(path, access.A_LINK)
         if not os.access(path, os.R_OK | os.W_OK | (os.X_OK if is_directory else 0), effective_ids=True):
-            me = access.user_name(os.geteuid())
-            whole = path if is_directory else path.parent
-            raise CannotWrite(path, f"user {me} may not write it; as root: chown -R {me} {whole}")
+            raise CannotWrite(path, access.refused(path, path if is_directory else path.parent))

@@ -99,7 +99,7 @@ def cycled(daemon: Daemon, make: Callable[[], Any], sent: Callable[[Any], Any], 
             memory, files = daemon.memory(), descriptors(daemon.pid)
     print(f"{CYCLES} cycles, at most {slowest:.3f} s until counting again", end=" ")
     until(lambda: descriptors(daemon.pid) <= files, 2, "as many descriptors as before")
-    assert daemon.memory() - memory <= 1 << 20
+    assert daemon.memory() - memory <= 4 << 20  # Tables of a megabyte come and go.
     rests(daemon)
     daemon.do("trafdump")
     held = rows(daemon.dump)
