@@ -35,7 +35,8 @@ class LogInfo:
     void_size: int = 0  #: their bytes
     imported: int = 0  #: of the blocks that count, those of old BPFTs, of which only the records are known
     records: int = 0
-    begin_ns: int = 0  #: of the earliest block, UTC
+    undated: int = 0  #: of the blocks that count, those recorded before the clock was set
+    begin_ns: int = 0  #: of the earliest block that has a date, UTC
     end_ns: int = 0
     watched_ns: int = 0  #: intervals of the blocks without their gaps
     gaps: list[tuple[int, int]] = field(default_factory=list)  #: within blocks, UTC ns
@@ -79,8 +80,10 @@ class LogInfo:
         if blocks:
             self.kind = "dump" if blocks[-1].header.role == "dump" and self.blocks == 1 else "log"
             self.head = blocks[-1].id
-            self.begin_ns = min(blocks[place].header.begin_ns for place in counts)
-            self.end_ns = max(blocks[place].header.end_ns for place in counts)
+            dated = [header for place in counts if not (header := blocks[place].header).is_undated]
+            self.undated = len(counts) - len(dated)
+            self.begin_ns = min((header.begin_ns for header in dated), default=0)
+            self.end_ns = max((header.end_ns for header in dated), default=0)
         for place in counts:
             self._add(blocks[place])
 

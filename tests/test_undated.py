@@ -76,3 +76,16 @@ def test_a_report_of_everything_counts_it(log: Path, capsys: pytest.CaptureFixtu
     assert found["covered_ns"] == 5 * HOUR // 2
     assert found["completeness"]["blocks_undated"] == 1
     assert found["totals"]["all"] == 4986 + sum(3 * (100 + number) + 900 for number in range(2))
+
+
+def test_info_tells_how_many(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["info", str(log)]) == 0
+    shown = capsys.readouterr().out
+    assert "1970" not in shown
+    assert "; 1 block recorded before the clock was set\n" in shown
+
+
+def test_info_of_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    LogWriter(tmp_path / "x").append(undated(), table((4, record())))
+    assert run(["info", str(tmp_path / "x")]) == 0
+    assert "  time       1 block recorded before the clock was set\n" in capsys.readouterr().out

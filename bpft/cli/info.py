@@ -45,7 +45,7 @@ def _lines(found: LogInfo | CaptureInfo) -> Iterator[str]:
     yield f"{found.name}: {found.kind}, format {found.format_version}, {size(found.size)}"
     rows = [("blocks", _blocks(found)), ("records", f"{found.records:,}")]
     if found.blocks:
-        rows += [("time", units.interval(found.begin_ns, found.end_ns)), ("watched", _watched(found))]
+        rows += [("time", _time(found)), ("watched", _watched(found))]
     rows += [
         ("host", ", ".join(found.hosts)),
         ("interface", ", ".join(found.interfaces)),
@@ -73,6 +73,14 @@ def _capture(found: CaptureInfo) -> str:
 
 def _blocks(found: LogInfo) -> str:
     return f"{found.blocks:,}; {found.void:,} of them count no more" if found.void else f"{found.blocks:,}"
+
+
+def _time(found: LogInfo) -> str:
+    """The interval, and what of the file has no date."""
+    if not found.undated:
+        return units.interval(found.begin_ns, found.end_ns)
+    told = f"{count(found.undated, 'block')} recorded before the clock was set"
+    return f"{units.interval(found.begin_ns, found.end_ns)}; {told}" if found.end_ns else told
 
 
 def _known(found: LogInfo, text: str) -> str:
