@@ -26,7 +26,7 @@ _PORTS = click.Choice(["all", "service", "none"])
 _LEAST_MEMORY, _MOST_BUFFER = 1_000_000, 1 << 30
 _HELP = {
     "count": "Stop after N frames.",
-    "interface": "Listen on IFACE.  Default: IFF_LISTEN of the environment, else where the default route goes.",
+    "interface": "Listen on IFACE.  Default: IFF_LISTEN of the environment, else as trafstart chooses.",
     "ext": "The name of log and dump.  Default: IFACE.",
     "configured": "Be the trafd that the configuration, bpft.toml(5), describes: options win over it.",
     "print_filter": "Print the compiled filter as tcpdump -d does, and exit.",

@@ -5,7 +5,7 @@ Netlink, not /sys: it answers for the network namespace the process is in, whate
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 ROUTE = 0  #: NETLINK_ROUTE of linux/netlink.h
 NETFILTER = 12  #: NETLINK_NETFILTER
@@ -16,10 +16,17 @@ _KIND = 0x3FFF  # NLA_TYPE_MASK: without the flags "nested" and "network byte or
 Attributes = dict[int, bytes]
 
 
-def dump(request: int, answer: int, header: bytes, protocol: int = ROUTE) -> Iterator[tuple[bytes, Attributes]]:
+def dump(
+    request: int,
+    answer: int,
+    header: bytes,
+    protocol: int = ROUTE,
+    wanted: Callable[[bytes], bool] = lambda _head: True,
+) -> Iterator[tuple[bytes, Attributes]]:
     """The (fixed header, {attribute: bytes}) of each object of kind answer that the kernel lists.
 
-    header: the request's own fixed part; those of the answers are as long.  Raises OSError.
+    header: the request's own fixed part; those of the answers are as long.  wanted tells by it which objects are worth
+    a closer look.  Raises OSError.
     """
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol) as kernel:
         kernel.settimeout(5)
@@ -34,9 +41,8 @@ def dump(request: int, answer: int, header: bytes, protocol: int = ROUTE) -> Ite
                 if kind == _ERROR:
                     code = -struct.unpack_from("=i", data, offset + 16)[0]
                     raise OSError(code, "netlink refuses to answer")
-                if kind == answer:
-                    body = data[offset + 16 : offset + length]
-                    yield body[: len(header)], attributes(body[len(header) :])
+                if kind == answer and wanted(head := data[offset + 16 : offset + 16 + len(header)]):
+                    yield head, attributes(data[offset + 16 + len(header) : offset + length])
                 offset += (length + 3) & ~3
 
 

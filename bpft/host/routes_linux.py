@@ -15,6 +15,8 @@ _GETLINK, _NEWLINK, _GETROUTE, _NEWROUTE = 18, 16, 26, 24
 _IFNAME = 3
 _DST, _OIF, _GATEWAY, _PRIORITY, _MULTIPATH, _TABLE, _VIA = 1, 4, 5, 6, 9, 15, 18
 _UNICAST, _MAIN, _CLONED = 1, 254, 0x200
+#: Who enters routes by the million, and no connected ones: zebra, bird, xorp, babel, bgp, isis, ospf, rip, eigrp.
+_ROUTING_DAEMONS = frozenset({11, 12, 14, 42, 186, 187, 188, 189, 192})
 _REQUEST = 1
 _NEXTHOP = struct.Struct("=HBBi")  # struct rtnexthop: length, flags, hops, index
 
@@ -52,15 +54,21 @@ def _wide(prefix: str) -> bool:
 
 
 def _unicast(family: int) -> Iterator[_Route]:
-    """The unicast routes of the main table, one for each device of a multipath one."""
-    for head, found in netlink.dump(_GETROUTE, _NEWROUTE, struct.pack("=B11x", family)):
-        _family, length, _src, _tos, table, _protocol, _scope, kind, flags = struct.unpack_from("=8BI", head)
-        if (number(found, _TABLE) or table) != _MAIN or kind != _UNICAST or flags & _CLONED:
+    """The routes of the main table that may be default or connected ones, one for each device of a multipath one."""
+    request = struct.pack("=B11x", family)
+    for head, found in netlink.dump(_GETROUTE, _NEWROUTE, request, wanted=_may_be_near):
+        if (number(found, _TABLE) or head[4]) != _MAIN:
             continue
         size = 4 if family == socket.AF_INET else 16
-        prefix = f"{ip_address(found.get(_DST, bytes(size)))}/{length}"
+        prefix = f"{ip_address(found.get(_DST, bytes(size)))}/{head[1]}"
         for device, gateway in _hops(found):
             yield _Route(prefix, device, gateway, number(found, _PRIORITY))
+
+
+def _may_be_near(head: bytes) -> bool:
+    """Whether a route can be a default or a connected one, by its struct rtmsg."""
+    _family, length, _src, _tos, _table, protocol, _scope, kind, flags = struct.unpack_from("=8BI", head)
+    return kind == _UNICAST and not flags & _CLONED and (length == 0 or protocol not in _ROUTING_DAEMONS)
 
 
 def _hops(found: Attributes) -> Iterator[tuple[int, bool]]:

@@ -307,3 +307,49 @@ def test_who_is_not_root_is_told_that_rules_are_hidden(host: Host) -> None:
     line = host.namespace.command(*drop, sys.executable, "-c", code)
     told = subprocess.run(line, capture_output=True, text=True, env=environment(), check=False)
     assert told.stdout == "Nat(forwards=True, masquerades=None, rule='')\n", told.stderr
+
+
+def asked(host: Host, code: str) -> str:
+    line = host.namespace.command(sys.executable, "-c", code)
+    return subprocess.run(line, capture_output=True, text=True, env=environment(), check=True).stdout
+
+
+def test_routes(host: Host) -> None:
+    """Multipath, metrics, both families, connected ones; none of other tables, blackholes or link-local ones."""
+    host.bridge("a0", "192.0.2.2/24")
+    host.bridge("b0", "10.1.0.1/24")
+    host.bridge("c0", "2001:db8::1/64")
+    host.ip(
+        "route add default metric 50 nexthop via 192.0.2.1 dev a0 nexthop via 10.1.0.9 dev b0",
+        "route add default via 10.1.0.7 dev b0 metric 5",
+        "-6 route add default via 2001:db8::9 dev c0",
+        "route add 10.9.0.0/16 dev b0",
+        "route add 10.8.0.0/16 via 10.1.0.9 proto bgp",
+        "route add 10.7.0.0/16 dev a0 table 100",
+        "route add blackhole 10.6.0.0/16",
+        "route add 169.254.0.0/16 dev a0",
+    )
+    told = asked(host, "from bpft.host.routes import routes; r = routes(); print(r.default, sorted(r.connected))")
+    connected = [("a0", "192.0.2.0/24"), ("b0", "10.1.0.0/24"), ("b0", "10.9.0.0/16"), ("c0", "2001:db8::/64")]
+    assert told == f"{('b0', 'a0', 'c0')} {connected}\n"
+
+
+def test_devices(host: Host) -> None:
+    """A port whose master is elsewhere, both ends of a veth pair, and a link whose lower device is in another place."""
+    host.bridge("br0")
+    host.ip("link add v0 type veth peer name v1", "link set v0 master br0")
+    told = asked(host, "from bpft.host.devices import devices; [print(d) for d in devices().values()]")
+    assert "name='v0', up=False, running=False, loopback=False, kind='veth', master='br0', master_kind='bridge'" in told
+    assert (
+        "name='v1', up=False, running=False, loopback=False, kind='veth', master='', master_kind='', lowers=()" in told
+    )
+    if host.can("macvlan"):
+        other = Namespace()
+        try:
+            host.ip("link add m0 link br0 type macvlan", f"link set m0 netns {other.pid}")
+            line = other.command(sys.executable, "-c", "from bpft.host.devices import devices; print(devices()['m0'])")
+            told = subprocess.run(line, capture_output=True, text=True, env=environment(), check=True).stdout
+        finally:
+            other.close()
+        assert "kind='macvlan'" in told
+        assert "lowers=()" in told
