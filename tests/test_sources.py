@@ -233,3 +233,17 @@ def test_what_can_be_no_source_says_so(tmp_path: Path) -> None:
             ask(path)
         assert str(path) in str(error.value)
         assert error.value.exit_code == 1
+
+
+def test_a_damaged_block_keeps_no_whole_copy_from_being_counted(tmp_path: Path) -> None:
+    """Neither the same block elsewhere, nor the dump that its save took the place of."""
+    save(tmp_path / "log", header(0), 100)
+    save(tmp_path / "log", second := header(1), 200)
+    (tmp_path / "copy").write_bytes((tmp_path / "log").read_bytes())
+    dump(tmp_path / "dump", second, 200)
+    data = bytearray((tmp_path / "log").read_bytes())
+    data[-100] ^= 1
+    (tmp_path / "log").write_bytes(data)
+    for other in ("copy", "dump"):
+        for files in ((tmp_path / "log", tmp_path / other), (tmp_path / other, tmp_path / "log")):
+            assert total(*files) == 300

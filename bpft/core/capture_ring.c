@@ -31,6 +31,7 @@ enum {
 	SLACK_MS = 20,       /* the kernel's block timer ticks coarsely */
 	ETH_P_EVERY = 0x0003,
 	RAW_IP = 519,        /* ARPHRD_RAWIP, which libc's header does not have */
+	GSO_UDP_L4 = 5,      /* VIRTIO_NET_HDR_GSO_UDP_L4, the same */
 };
 
 struct ring_engine {
@@ -56,6 +57,24 @@ static struct tpacket_block_desc *block(const struct ring_engine *r)
 
 /* ---- frames ------------------------------------------------------------------- */
 
+/* Bytes from the frame's start that each packet of a merged one begins with: up to the end of the innermost transport
+ * header, which begins where the checksum does that is still to be made.  0: not told, or not among the captured bytes. */
+static uint16_t repeated(const struct virtio_net_hdr *merged, const struct bpft_frame *frame)
+{
+	enum { UDP = 8, TCP = 20, MOST_TCP = 60, OFFSET = 12 };
+	uint32_t at = merged->csum_start, length = TCP;
+
+	if (!(merged->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || at >= frame->caplen)
+		return 0;
+	if ((merged->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) == GSO_UDP_L4)
+		length = UDP;
+	else if (at + OFFSET < frame->caplen)
+		length = (frame->data[at + OFFSET] >> 4) * 4u;
+	else if (merged->hdr_len > at + TCP && merged->hdr_len <= at + MOST_TCP) /* behind two IPv6 headers; a hint */
+		length = merged->hdr_len - at;
+	return (uint16_t)(at + length);
+}
+
 /* What the kernel says of a frame beside its bytes; false: it is to be left out. */
 static bool take(const struct ring_engine *r, const uint8_t *at, struct bpft_frame *frame)
 {
@@ -63,6 +82,10 @@ static bool take(const struct ring_engine *r, const uint8_t *at, struct bpft_fra
 	const struct sockaddr_ll *from = (const void *)(at + TPACKET_ALIGN(sizeof *h));
 	struct virtio_net_hdr merged;
 
+	/* A merged frame that the virtio header has no word for (SCTP, UDP fragments) is dropped when it has its place in
+	 * the block already: what stands there is what stood there before.  It is among the drops. */
+	if (!(h->tp_status & TP_STATUS_USER))
+		return false;
 	if (r->loopback && from->sll_pkttype == PACKET_OUTGOING)
 		return false;
 	memcpy(&merged, at + h->tp_mac - sizeof merged, sizeof merged);
@@ -78,6 +101,7 @@ static bool take(const struct ring_engine *r, const uint8_t *at, struct bpft_fra
 	if (merged.gso_type != VIRTIO_NET_HDR_GSO_NONE) {
 		frame->segment = merged.gso_size;
 		frame->fragments = (merged.gso_type & ~VIRTIO_NET_HDR_GSO_ECN) == VIRTIO_NET_HDR_GSO_UDP;
+		frame->repeated = repeated(&merged, frame);
 	}
 	return true;
 }
@@ -288,6 +312,10 @@ static bool set_up(struct ring_engine *r, const struct bpft_live_options *o, cha
 		failed = "a packet ring";
 	else if (o->promiscuous && setsockopt(r->base.fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof promiscuous))
 		failed = "promiscuous mode";
+#ifdef PACKET_IGNORE_OUTGOING
+	if (!failed && r->loopback) /* so that its own figures count each frame once; before Linux 4.20 take() alone does */
+		setsockopt(r->base.fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on);
+#endif
 	if (failed)
 		snprintf(error, BPFT_ERROR, "the kernel refuses %s: %s", failed, strerror(errno));
 	return !failed;

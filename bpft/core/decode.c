@@ -145,30 +145,36 @@ static uint32_t transport(const struct packet *p, struct bpft_key_tail *key)
 	}
 }
 
-/* Count a merged packet as those it was on the wire, `payload` bytes in each (C2). */
-static void unmerge(struct bpft_flow *f, uint32_t headers, uint32_t link, uint32_t payload)
+/* Count a merged packet as those it was on the wire (C2): each begins with the same headers, of which `own` bytes are
+ * those that are no data of the key, and carries `payload` bytes behind them. */
+static void unmerge(struct bpft_flow *f, uint32_t own, uint32_t headers, uint32_t link, uint32_t payload)
 {
-	uint32_t segments = (f->data + payload - 1) / payload;
+	uint32_t more = f->all > headers ? (f->all - headers - 1) / payload : 0; /* packets besides the first */
 
-	if (segments < 2)
-		return;
-	f->packets = segments;
-	f->all += (segments - 1) * headers;
-	f->wire += (segments - 1) * (headers + link);
+	f->packets += more;
+	f->all += more * headers;
+	f->data += more * (headers - own);
+	f->wire += more * (headers + link);
 }
 
 /* Was it merged?  The frame says so, or, where its source cannot know, its length above the MTU does. */
 static void count_on_wire(struct bpft_flow *f, const struct packet *p, uint32_t l4, uint32_t link,
                           const struct bpft_frame *frame, uint32_t mtu)
 {
-	uint32_t headers = p->header + l4;
+	uint32_t own = p->header + l4;
 
-	if ((p->proto != P_TCP && p->proto != P_UDP) || p->later_fragment)
+	if (p->later_fragment)
 		return;
-	if (frame->segment)
-		unmerge(f, frame->fragments ? p->header : headers, link, frame->segment);
-	else if (mtu > headers && p->total > mtu)
-		unmerge(f, headers, link, mtu - headers);
+	if (frame->segment) {
+		if (frame->repeated >= link + own) /* a tunnel's inner headers are repeated as well, and are its data */
+			unmerge(f, own, frame->repeated - link, link, frame->segment);
+		else if (frame->fragments)
+			unmerge(f, p->header, p->header, link, frame->segment);
+		else
+			unmerge(f, own, own, link, frame->segment);
+	} else if (mtu > own && p->total > mtu) {
+		unmerge(f, own, own, link, mtu - own);
+	}
 }
 
 /* ---- what the key keeps ------------------------------------------------------- */
@@ -293,7 +299,9 @@ void bpft_decode_any(struct bpft_decoder *dec, const struct bpft_frame *frame, s
 	f->data = payload > l4 ? payload - l4 : 0;
 	if (frame->segment || dec->mtu)
 		count_on_wire(f, &p, l4, c.at, frame, dec->mtu);
+	if (frame->vlan) /* each packet had the tag that the kernel took out */
+		f->wire += (f->packets - 1) * 4;
 	if (dec->key.addresses_only)
-		f->data = payload;
+		f->data = f->all - f->packets * p.header;
 	reduce_key(&dec->key, f, key, frame->vlan ? frame->vlan : c.vlan);
 }

@@ -86,6 +86,7 @@ struct bpft_frame {          /* what a source hands to decode */
 	uint16_t segment;    /* payload bytes of each packet that was merged into this frame (C2); 0: not known */
 	uint8_t dir;         /* BPFT_DIR_*, where the source tells it */
 	bool fragments;      /* merged from fragments: only the IP header is repeated */
+	uint16_t repeated;   /* bytes from its start that each of those packets begins with; 0: not known */
 };
 
 struct bpft_flow {           /* the summary: one frame in, one of these out */

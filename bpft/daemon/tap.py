@@ -112,7 +112,8 @@ class Tap:
         if self._ended is None:
             self._ended = os.pipe()
         assert self._capture is not None
-        self._capture.swap(self._table)  # Before the thread runs: from now on a swap can come at any time.
+        table, self._table = self._table, Table()  # It is the capture's alone, so that its memory ends with it.
+        self._capture.swap(table)  # Before the thread runs: from now on a swap can come at any time.
         self._started = True
         self._thread = threading.Thread(target=self._run, args=(self._capture, count), name="capture")
         self._thread.start()

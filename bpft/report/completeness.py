@@ -13,6 +13,8 @@ _COUNTING: dict[CountingMode, str] = {
     "wire-estimated": "as on the wire (estimated)",
     "wire-exact": "as on the wire",
 }
+#: Linux shows lo's frames with an Ethernet header, and counts lo's bytes without.
+_ETHERNET, _ETHERNET_HEADER = 1, 14
 _TOLERANCE = SECOND  # counters are read a moment before and after a table is cut
 
 
@@ -47,6 +49,8 @@ class Account:
         self.as_captured |= not header.hardware and header.counting != "as-captured"
         place = 3 if header.hardware else 1
         self.accounted += sum(figures[place] for figures in counters.direction.values())
+        if header.loopback and header.link_types == [_ETHERNET]:
+            self.accounted -= _ETHERNET_HEADER * sum(frames for frames, *_ in counters.direction.values())
 
     def lines(self, show: Units) -> list[str]:
         """For people."""

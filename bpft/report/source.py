@@ -12,8 +12,8 @@ from bpft import blockscan
 from bpft.block import Block
 from bpft.blockscan import Damage
 from bpft.core import Table
-from bpft.errors import BpftError, CannotRead, NotACapture
-from bpft.lineage import lineage, mark
+from bpft.errors import BlockDamaged, BpftError, CannotRead, NotACapture
+from bpft.lineage import Lineage, lineage, mark
 from bpft.meter.result import FileResult
 from bpft.paths import DAMAGED, Paths
 from bpft.record import Counters, Header
@@ -140,7 +140,10 @@ class Sources:
 
     def parts(self) -> Iterator[Part]:
         """Blocks, each epoch once (E7, also in what was made of them), then captures, metered one after the other."""
-        found = lineage([mark(part.content) for part in self._blocks if not isinstance(part.content, Table)])
+        found = self._lineage()
+        if len(found.counts) < len(self._blocks):  # only what is intact may keep another from being counted
+            self._blocks = list(filter(self._is_intact, self._blocks))
+            found = self._lineage()
         for place in found.torn:
             part = self._blocks[place]
             self.troubles.append(
@@ -152,6 +155,17 @@ class Sources:
             yield self._blocks[place]
         for name in self._captures:
             yield self._metered(name)
+
+    def _lineage(self) -> Lineage:
+        return lineage([mark(part.content) for part in self._blocks if not isinstance(part.content, Table)])
+
+    def _is_intact(self, part: Part) -> bool:
+        try:
+            part.verify()
+        except BlockDamaged as error:
+            self.troubles.append(str(error))
+            return False
+        return True
 
     @property
     def names(self) -> list[str]:

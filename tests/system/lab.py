@@ -227,14 +227,18 @@ class Link:
         sums = (count, count * (28 + size), count * size)
         return {(src, 0, dst, 0, 1): sums, (dst, 0, src, 0, 1): sums}
 
-    def tcp(self, size: int, port: int = TCP_PORT) -> tuple[Key, int]:
-        """One connection from near to far that carries size bytes: the key of its data direction, bytes sent twice."""
-        src, dst = self.near.address(), self.far.address()
+    def tcp(self, size: int, port: int = TCP_PORT, ends: tuple[str, str] | None = None) -> tuple[Key, int]:
+        """One connection from near to far that carries size bytes: the key of its data direction, bytes sent twice.
+
+        ends: other addresses of theirs.
+        """
+        src, dst = ends or (self.near.address(), self.far.address())
         with self.far.namespace.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((dst, port))
             listener.listen(1)
             with self.near.namespace.socket(socket.AF_INET, socket.SOCK_STREAM) as sender:
+                sender.bind((src, 0))
                 sender.connect((dst, port))
                 key = (src, int(sender.getsockname()[1]), dst, port, 6)
                 receiver, _ = listener.accept()
@@ -246,7 +250,7 @@ class Link:
 
     def tagged(self, count: int, size: int) -> Sums:
         """count UDP packets of size payload bytes behind an 802.1Q tag, as raw frames."""
-        frame = self._frame(b"\x81\x00\x00\x0a", socket.inet_aton("10.78.0.1"), size)
+        frame = self.frame(b"\x81\x00\x00\x0a", socket.inet_aton("10.78.0.1"), size)
         with self._raw() as sender:
             for _ in range(count):
                 sender.send(frame)
@@ -254,14 +258,14 @@ class Link:
 
     def spoofed(self, flows: int, seed: int = 0) -> tuple[int, int, int]:
         """One small UDP packet from each of so many sources 11.x.y.z; packets, all and data of them together."""
-        frame = self._frame(b"", bytes(4), 18)
+        frame = self.frame(b"", bytes(4), 18)
         with self._raw() as sender:
             for number in random.Random(seed).sample(range(1 << 24), flows):
                 struct.pack_into(">I", frame, 26, 0x0B000000 + number)
                 sender.send(frame)
         return flows, flows * 46, flows * 18
 
-    def _frame(self, tag: bytes, src: bytes, size: int) -> bytearray:
+    def frame(self, tag: bytes, src: bytes, size: int) -> bytearray:
         """A UDP packet to 12.0.0.1, where nobody answers."""
         ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 28 + size, 0, 0, 64, 17, 0, src, socket.inet_aton("12.0.0.1"))
         macs = bytes.fromhex((self.far.mac + self.near.mac).replace(":", ""))
@@ -271,6 +275,22 @@ class Link:
         sender = self.near.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW)
         sender.bind((self.near.interface, 0))
         return sender
+
+    @contextmanager
+    def tunnel(self) -> Iterator[tuple[str, str]]:
+        """A VXLAN tunnel through the link, which the tunnel's traffic passes merged; its addresses."""
+        ends = ("10.79.1.1", "10.79.1.2")
+        try:
+            for mine, other, address in ((self.near, self.far, ends[0]), (self.far, self.near, ends[1])):
+                run, where = mine.namespace.run, ("local", mine.address(), "remote", other.address())
+                run("ip", "link", "add", "btvx", "type", "vxlan", "id", "7", "dstport", "4789", *where)
+                run("ip", "addr", "add", f"{address}/24", "dev", "btvx")
+                run("ip", "link", "set", "btvx", "mtu", "1400", "up")
+            yield ends
+        finally:
+            for end in (self.near, self.far):
+                with suppress(subprocess.CalledProcessError):
+                    end.namespace.run("ip", "link", "del", "btvx")
 
     def close(self) -> None:
         for sink in self._sinks:
