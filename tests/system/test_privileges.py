@@ -231,6 +231,34 @@ def test_a_dump_that_became_a_link_is_left_alone(daemon: Daemon, link: Link, tmp
     assert rows(daemon.log) == sent
 
 
+def test_descriptors_that_were_left_open(daemon: Daemon, link: Link) -> None:
+    """However many whoever started it left open: the capture is found and kept, theirs are closed."""
+    hoard = (
+        "import os, resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (2048, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
+        "for _ in range(1200): os.set_inheritable(os.open('/dev/null', os.O_RDONLY), True)\n"
+        "os.execv(sys.argv[1], sys.argv[1:])\n"
+    )
+    line = [
+        sys.executable,
+        "-c",
+        hoard,
+        *program("trafd"),
+        "--root",
+        str(daemon.root),
+        "-i",
+        daemon.interface,
+        "-m",
+        "0",
+    ]
+    result = subprocess.run(daemon.namespace.command(*line), capture_output=True, text=True, env=environment())
+    assert result.returncode == 0, result.stderr
+    assert len(list(Path(f"/proc/{daemon.pid}/fd").iterdir())) < 30
+    sent = link.udp(3, 100)
+    daemon.stop()
+    assert rows(daemon.dump) == sent
+
+
 # ---- with accounts of our own ----
 
 

@@ -1,0 +1,113 @@
+"""Privileges: who may become whom, and in which order; that it holds is for tests/system/test_privileges.py."""
+
+import os
+import pwd
+from pathlib import Path
+
+import pytest
+
+from bpft import access
+from bpft.daemon import privilege
+from bpft.daemon.privilege import CannotDrop, NoSuchUser, NotRoot, User
+from bpft.daemon.start import usable
+from bpft.errors import CannotWrite
+from bpft.host import capability
+
+NOBODY = pwd.getpwnam("nobody")
+
+
+def test_who_a_name_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(access, "group_id", lambda: None)
+    assert privilege.find_user("nobody") == User("nobody", NOBODY.pw_uid, NOBODY.pw_gid)
+    monkeypatch.setattr(access, "group_id", lambda: 4711)
+    assert privilege.find_user("nobody") == User("nobody", NOBODY.pw_uid, 4711)
+    assert privilege.find_user("") is None
+    for name in ("no-such-user", "no\0user"):
+        with pytest.raises(NoSuchUser, match="useradd"):
+            privilege.find_user(name)
+
+
+def test_who_is_not_root_stays_who_he_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: NOBODY.pw_uid)
+    assert privilege.find_user("nobody") is None
+    with pytest.raises(NotRoot, match="CAP_NET_RAW"):
+        privilege.find_user("root")
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    """What would have been done, in order; nothing is."""
+    done: list[tuple[object, ...]] = []
+    for module, names in (
+        (os, ("fchown", "setgroups", "setresgid", "setresuid")),
+        (capability, ("survive_change_of_user", "keep", "never_more")),
+    ):
+        for name in names:
+            monkeypatch.setattr(
+                module, name, lambda *words, _name=name, **more: done.append((_name, *words, *more.values()))
+            )
+    monkeypatch.setattr(privilege, "_root_again", lambda: False)
+    return done
+
+
+def test_the_order(calls: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups before the user, who could not change them any more; capabilities last, as all else needs them."""
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    privilege.confine(User("bpft", 4711, 4712), True, (9,))
+    assert calls == [
+        ("fchown", 9, 4711, 4712),
+        ("survive_change_of_user",),
+        ("setgroups", []),
+        ("setresgid", 4712, 4712, 4712),
+        ("setresuid", 4711, 4711, 4711),
+        ("keep", True),
+        ("never_more",),
+    ]
+
+
+def test_root_that_stays_root_keeps_what_it_has(
+    calls: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    privilege.confine(None, False)
+    assert calls == [("never_more",)]
+
+
+def test_a_way_back_to_root_is_no_start(calls: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privilege, "_root_again", lambda: True)
+    with pytest.raises(CannotDrop, match="can become root again"):
+        privilege.confine(User("bpft", 4711, 4712), False)
+
+
+def test_what_fails_is_told(calls: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "setresuid", refuse)
+    with pytest.raises(CannotDrop, match="cannot be given up: Operation not permitted"):
+        privilege.confine(User("bpft", 4711, 4712), False)
+
+
+def test_what_is_usable(tmp_path: Path) -> None:
+    """A directory may be a link; a file may not."""
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "directory")
+    (tmp_path / "file").touch()
+    (tmp_path / "other").symlink_to(tmp_path / "file")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "nothing")
+    usable(tmp_path / "directory", tmp_path / "link", tmp_path / "file", tmp_path / "missing")
+    for name in ("other", "nowhere"):
+        with pytest.raises(CannotWrite, match="is a symbolic link"):
+            usable(tmp_path / name)
+
+
+def test_what_is_made_belongs_to_the_group(monkeypatch: pytest.MonkeyPatch, calls: list[tuple[object, ...]]) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(access, "group_id", lambda: None)
+    privilege.join_group()
+    monkeypatch.setattr(access, "group_id", lambda: 4711)
+    privilege.join_group()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    privilege.join_group()
+    assert calls == [("setresgid", 4711, 4711, 4711)]
