@@ -29,12 +29,8 @@ _LADDER = "0h,0h:day,0h:day+no-ports,forever:month+no-ports"
 #: A log that has outgrown its budget is brought below this share of it, so that it does not so again at once.
 _ROOM = 0.9
 _LEAST_BUDGET = 1_000_000
-#: What a block shrinks to when it is rolled up, before anything of that log was measured.
+#: The share of a block that is left when it is rolled up, before anything of that log was measured.
 _FIRST_GUESS = 0.3
-
-
-class OverBudget(BpftError):
-    """{0}: {1}, with a budget of {2}, though all is rolled up; nothing was deleted: raise the budget or keep less"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,46 +118,69 @@ def size(log: Path) -> int:
     return sum(path.stat().st_size for path in files(log))
 
 
-def apply(log: Path, stages: Keep, now_s: float, zone: tzinfo | None) -> Iterator[str]:
+def apply(log: Path, stages: Keep, now_s: float, zone: tzinfo | None, troubles: list[str]) -> Iterator[str]:
     """Roll up and delete what is due; yields what was done, a line each.
 
-    Raises BpftError: then the file that it names is as it was.
+    troubles: gets a line for each file that could not be changed and is as it was.
     """
     for path in files(log):
-        for compaction in stages.compactions(now_s, zone):
-            done = compact(path, compaction)
-            if done.is_other:
-                yield f"{path}: {told(done)}"
-        if stages.ends is not None:
-            done = expire(path, now_s - stages.ends.total_seconds())
-            if done.is_other:
-                gone = messages.count(done.read - done.written, "block")
-                yield f"{path}: {gone} older than {stages.ends / timedelta(days=1):g} d deleted; {_sizes(done)}"
-            if not done.length and path != log:
-                path.unlink()
+        try:
+            for compaction in stages.compactions(now_s, zone):
+                done = compact(path, compaction)
+                if done.is_other:
+                    yield f"{path}: {told(done)}"
+            if stages.ends is not None:
+                yield from _expire(path, now_s, stages.ends, path == log)
+        except BpftError as error:
+            troubles.append(str(error))
 
 
-def fit(log: Path, budget: int, stages: Keep | None, now_s: float, zone: tzinfo | None) -> Iterator[str]:
+def _expire(path: Path, now_s: float, ends: timedelta, is_current: bool) -> Iterator[str]:
+    """Delete what is older; a file that rotation made goes with its last block."""
+    done = expire(path, now_s - ends.total_seconds())
+    if done.is_other:
+        gone = messages.count(done.read - done.written, "block")
+        yield f"{path}: {gone} older than {ends / timedelta(days=1):g} d deleted; {_sizes(done)}"
+    if not done.length and not is_current:
+        path.unlink()
+
+
+def fit(
+    log: Path, budget: int, stages: Keep | None, now_s: float, zone: tzinfo | None, troubles: list[str]
+) -> Iterator[str]:
     """Roll up the oldest, earlier than the stages ask for, until the files fit the budget; deletes nothing.
 
-    Yields what was done, a line each.  Raises OverBudget where everything is as coarse as the stages allow.
+    Yields what was done, a line each; troubles as for apply(), and a line where all that is over is as coarse as the
+    stages allow, and still too much.
     """
     if size(log) <= budget:
         return
     for compaction in _forms(stages, now_s, zone):
-        shrunk = _FIRST_GUESS
         for path in files(log):
-            while (excess := size(log) - int(budget * _ROOM)) > 0:
-                cutoff_s, length = oldest(path, compaction, int(excess / (1 - shrunk)))
-                if not length:
-                    break
-                done = compact(path, replace(compaction, cutoff_s=cutoff_s))
-                if not done.is_other:
-                    break
-                yield f"{path}: over its budget of {messages.size(budget)}: {told(done)}"
-                shrunk = min(max(1 - (done.length_before - done.length) / length, 0.0), 0.9)
+            try:
+                for done in _shrunk(log, path, int(budget * _ROOM), compaction):
+                    yield f"{path}: over its budget of {messages.size(budget)}: {told(done)}"
+            except BpftError as error:
+                troubles += [str(error)] if str(error) not in troubles else []
     if size(log) > budget:
-        raise OverBudget(log, messages.size(size(log)), messages.size(budget))
+        troubles.append(
+            f"{log}: {messages.size(size(log))}, with a budget of {messages.size(budget)}, though all is rolled up; "
+            "nothing was deleted: raise the budget or keep less"
+        )
+
+
+def _shrunk(log: Path, path: Path, wanted: int, compaction: Compaction) -> Iterator[Remade]:
+    """Bring all files of a log to so many bytes by the oldest blocks of one of them, or to what can be had of it."""
+    left = _FIRST_GUESS
+    while (excess := size(log) - wanted) > 0:
+        cutoff_s, length = oldest(path, compaction, int(excess / (1 - left)))
+        if not length:
+            return
+        done = compact(path, replace(compaction, cutoff_s=cutoff_s))
+        if not done.is_other:
+            return
+        yield done
+        left = min(max(1 - (done.length_before - done.length) / length, 0.0), 0.9)
 
 
 def _forms(stages: Keep | None, now_s: float, zone: tzinfo | None) -> list[Compaction]:

@@ -73,7 +73,7 @@ def test_what_is_rolled_up_is_measured(log: Path) -> None:
     before = growth(log)
     assert before.per_day
     assert before.per_year(stages) == before.per_day * 365  # Nothing is known of what it shrinks to.
-    list(apply(log, stages, NOON / 1e9 + 60 * DAY * 3600, None))
+    list(apply(log, stages, NOON / 1e9 + 60 * DAY * 3600, None, []))
     after = growth(log)
     assert after.per_day == before.per_day
     year = after.per_year(stages)

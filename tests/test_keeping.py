@@ -12,7 +12,7 @@ from lives import HOUR, NOON, chained, counting, figures, grow, header, intact, 
 from bpft import keeping, verify
 from bpft.cli.main import run
 from bpft.errors import UsageError
-from bpft.keeping import OverBudget, Stage, keep
+from bpft.keeping import Stage, keep
 from bpft.logfile import LogWriter
 from bpft.record import Header
 from bpft.retention import Reduction, compact, expire
@@ -35,7 +35,10 @@ def log(tmp_path: Path) -> Path:
 
 
 def apply(log: Path, text: str, now_s: float) -> list[str]:
-    return list(keeping.apply(log, keep(text), now_s, UTC))
+    troubles: list[str] = []
+    done = list(keeping.apply(log, keep(text), now_s, UTC, troubles))
+    assert troubles == []
+    return done
 
 
 # ---- what is asked for ----
@@ -169,7 +172,10 @@ def test_blocks_without_a_date_that_nothing_follows_stay(log: Path) -> None:
 
 
 def fit(log: Path, budget: int, text: str = "", now_s: float = at(40 * DAY)) -> list[str]:
-    return list(keeping.fit(log, budget, keep(text) if text else None, now_s, UTC))
+    troubles: list[str] = []
+    done = list(keeping.fit(log, budget, keep(text) if text else None, now_s, UTC, troubles))
+    assert troubles == []
+    return done
 
 
 def test_a_budget_rolls_up_the_oldest_first(log: Path) -> None:
@@ -202,14 +208,18 @@ def test_a_budget_reaches_rotated_files_first(log: Path) -> None:
 
 def test_a_budget_that_nothing_meets_deletes_nothing(log: Path) -> None:
     before = grow(log, range(0, 40 * DAY, 12))
-    told = []
-    with pytest.raises(OverBudget, match=r"with a budget of 100 B, though all is rolled up; nothing was deleted"):
-        told += list(keeping.fit(log, 100, None, at(80 * DAY), UTC))
+    troubles: list[str] = []
+    told = list(keeping.fit(log, 100, None, at(80 * DAY), UTC, troubles))
+    assert told
+    [trouble] = troubles
+    assert trouble.endswith(
+        ", with a budget of 100 B, though all is rolled up; nothing was deleted: raise the budget or keep less"
+    )
     after = intact(log)
     assert len(after) == 3  # Two months, and the last block.
     assert keys(after, ports=False) == keys(before, ports=False)
-    with pytest.raises(OverBudget):
-        fit(log, 100, now_s=at(80 * DAY))
+    assert list(keeping.fit(log, 100, None, at(80 * DAY), UTC, troubles)) == []
+    assert len(troubles) == 2
 
 
 @settings(max_examples=20)
@@ -221,13 +231,31 @@ def test_any_budget_is_met_or_refused(percent: int, text: str) -> None:
         log = Path(directory) / "trafd.eth0"
         before = grow(log, range(0, 10 * DAY, 3))
         budget = log.stat().st_size * percent // 100
-        try:
-            fit(log, budget, text, at(10 * DAY))
-        except OverBudget:
-            assert log.stat().st_size > budget
-        else:
-            assert log.stat().st_size <= budget
+        troubles: list[str] = []
+        list(keeping.fit(log, budget, keep(text) if text else None, at(10 * DAY), UTC, troubles))
+        assert (log.stat().st_size > budget) == bool(troubles)
         assert keys(intact(log), ports=False) == keys(before, ports=False)
+
+
+# ---- what cannot be read ----
+
+
+def test_a_damaged_file_stays_and_the_others_are_done(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged = log.with_name("trafd.eth0-2026-11")
+    grow(damaged, range(4))
+    with damaged.open("ab") as file:
+        file.write(b"garbage")
+    data = damaged.read_bytes()
+    grow(log, range(10 * DAY, 12 * DAY))
+    troubles: list[str] = []
+    [told] = keeping.apply(log, keep("1d,90d:day"), at(20 * DAY), UTC, troubles)
+    assert told.startswith(f"{log}: 48 blocks became ")
+    [trouble] = troubles
+    assert trouble.startswith(f"{damaged}: 7 bytes at byte ")
+    assert damaged.read_bytes() == data
+    capsys.readouterr()
+    assert run(["compact", "--keep", "forever:month", "--budget", "1M", str(log)]) == 1
+    assert capsys.readouterr().err.startswith(f"bpft: {damaged}: 7 bytes at byte ")
 
 
 # ---- the command ----

@@ -71,17 +71,19 @@ def _keep(log: Path, stages: str | None, budget: str | None, zone_name: str) -> 
     most = keeping.budget("--budget", budget) if budget is not None else 0
     if not keeping.files(log):
         raise CannotRead(log, "no such log, nor one that rotation made of it")
-    done = False
+    done, troubles = False, list[str]()
     for steps in (
-        keeping.apply(log, wanted, now, tz) if wanted else (),
-        keeping.fit(log, most, wanted, now, tz) if most else (),
+        keeping.apply(log, wanted, now, tz, troubles) if wanted else (),
+        keeping.fit(log, most, wanted, now, tz, troubles) if most else (),
     ):
         for line in steps:
             done = True
             click.echo(one_line(line))
-    if not done:
+    for trouble in troubles:
+        sys.stderr.write(one_line(f"bpft: {trouble}") + "\n")
+    if not (done or troubles):
         click.echo(one_line(f"{log}: nothing to compact"))
-    return 0
+    return 1 if troubles else 0
 
 
 def _bits(text: str | None) -> tuple[int, int] | None:
