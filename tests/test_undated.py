@@ -89,3 +89,19 @@ def test_info_of_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     LogWriter(tmp_path / "x").append(undated(), table((4, record())))
     assert run(["info", str(tmp_path / "x")]) == 0
     assert "  time       1 block recorded before the clock was set\n" in capsys.readouterr().out
+
+
+def test_a_report_of_a_period_leaves_it_out_and_says_so(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["report", "-n", "-e", "2026-12-01", str(log)]) == 0
+    shown = capsys.readouterr().out
+    assert "left out, as no date is known of it: 1 block (30 min, 5.00 kB in frames) recorded before" in shown
+    assert "0.0.0.9" not in shown
+
+
+def test_a_period_with_nothing_that_has_a_date(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "trafd.eth0"
+    LogWriter(log).append(undated(), table((4, record())))
+    assert run(["report", "-b", "1970-01-01", str(log)]) == 1
+    assert capsys.readouterr().err == (
+        "bpft: everything was recorded before the clock was set, and lies in no period: leave -b and -e away\n"
+    )

@@ -28,6 +28,10 @@ class NothingInPeriod(BpftError):
     """nothing lies in that period (the middle of a block decides); what is recorded reaches from {0} to {1}"""
 
 
+class NothingDated(BpftError):
+    """everything was recorded before the clock was set, and lies in no period: leave -b and -e away"""
+
+
 class NoIntactBlock(BpftError):
     """no block is intact: nothing to report"""
 
@@ -105,8 +109,10 @@ def answer(question: Question, sources: Sources) -> Answer:
     for part in sources.parts():
         header = part.header
         wanted = not question.interfaces or header.interface in question.interfaces
-        if not wanted or not question.period.holds(header.begin_ns, header.end_ns):
+        if not wanted or not question.period.takes(header):
             left_out.add(header, part.origin)
+            if wanted:
+                reading.completeness.leave_out(header)
             continue
         try:
             reading.add(part)
@@ -137,4 +143,6 @@ def _nothing(question: Question, left_out: Coverage) -> BpftError:
     known = left_out.interfaces + left_out.captures
     if question.interfaces and not set(question.interfaces) & set(known):
         return NotRecorded(", ".join(question.interfaces), ", ".join(known) or "nothing")
+    if left_out.undated_ns and not left_out.end_ns:
+        return NothingDated()
     return NothingInPeriod(units.moment(left_out.begin_ns), units.moment(left_out.end_ns))
