@@ -54,6 +54,12 @@ def test_a_stop_may_take_as_long_as_the_last_dump_is_tried() -> None:
     assert int(stop) > RETRY_FOR_S
 
 
+def test_the_unit_may_ask_whether_the_clock_is_right() -> None:
+    """A block of a machine without a clock must say so; C libraries ask by either call."""
+    assert {"adjtimex", "clock_adjtime"} <= set(values("Service", "SystemCallFilter")[-1].split())
+    assert not values("Service", "ProtectClock")
+
+
 @needs_systemd
 def test_systemd_knows_every_word_of_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / "trafd@.service"
