@@ -4,21 +4,26 @@ In a process of its own, at the lowest priority: reading and writing months of a
 daemon does not have to spare, and what goes wrong there cannot touch the table.  It replaces a log in one step.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from bpft import host, messages
 from bpft.daemon.settings import Settings
 from bpft.lognames import parts
 from bpft.record import NO_CLOCK_NS
 from bpft.rotation import zone
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from datetime import date
 
 LOOK_EVERY_S = 0.5  #: whether it is done, while it runs
 #: Between two saves the wall clock was not set by more than this: age means nothing by a clock that was wrong.
@@ -59,6 +64,8 @@ class RollUp:
         return 0 < self._settings.budget < sum(path.stat().st_size for path in parts(self._log))
 
     def _start(self) -> None:
+        import subprocess  # most daemons start without it
+
         settings = self._settings
         command, environment = _bpft()
         command += ["compact", *(["--keep", settings.retention] if settings.retention else [])]
@@ -101,11 +108,13 @@ class RollUp:
         process = self._process
         if process is None:
             return
+        from subprocess import TimeoutExpired
+
         with contextlib.suppress(OSError):
             process.send_signal(signal.SIGINT)
         try:
             process.wait(_END_WITHIN_S)
-        except subprocess.TimeoutExpired:
+        except TimeoutExpired:
             process.kill()
             process.wait()
         self._release(process)
