@@ -191,6 +191,13 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
         (
             "drops",
             "problem",
+            {"daemons": (daemon(dropped=20_000, filter="not port 22"),)},
+            "2.00 %",
+            """trafd -r -i eth0 --buffer 64M 'not port 22'  (or buffer = "64M" in bpft.toml)""",
+        ),
+        (
+            "drops",
+            "problem",
             {"daemons": (daemon(uptime_s=9e6),), "logs": (log(LOSSY),)},
             "lost 2.00 % of its packets in the last day: 20 of 1,000",
             "--buffer",

@@ -19,7 +19,7 @@ def capture(facts: Facts) -> Iterator[Said]:
             "start the container with --cap-add NET_RAW, or give the unit CapabilityBoundingSet=CAP_NET_RAW",
         )
     else:
-        yield problem(user, f"{user} may not capture, and no trafd runs that could", "sudo trafstart")
+        yield problem(user, f"user {user} may not capture, and no trafd runs that could", "sudo trafstart")
 
 
 def configuration(facts: Facts) -> Iterator[Said]:
@@ -33,13 +33,13 @@ def reading(facts: Facts) -> Iterator[Said]:
     user = facts.caller.user
     for directory in facts.directories:
         if directory.denied:
-            yield problem(str(directory.path), f"{user} may not look into {directory.path}", directory.denied)
+            yield problem(str(directory.path), f"user {user} may not look into {directory.path}", directory.denied)
     files: tuple[Log | Dump, ...] = (*facts.logs, *facts.dumps)
     closed = [(it.path, it.denied) for it in files if it.denied]
     if closed:
         path, remedy = closed[0]
         many = "" if len(closed) == 1 else f" and {count(len(closed) - 1, 'file')} more"
-        yield problem(str(path), f"{user} may not read {path}{many}", remedy)
+        yield problem(str(path), f"user {user} may not read {path}{many}", remedy)
 
 
 def control(facts: Facts) -> Iterator[Said]:
@@ -48,13 +48,13 @@ def control(facts: Facts) -> Iterator[Said]:
     for daemon in facts.daemons:
         name = daemon.interface
         if daemon.trouble == "denied":
-            yield problem(name, f"{user} may not talk to the trafd of {name}", daemon.denied)
+            yield problem(name, f"user {user} may not talk to the trafd of {name}", daemon.denied)
         elif daemon.trouble == "gone":
             seen = f"the trafd of {name} (pid {daemon.pid}) runs, but its control socket was removed"
             yield problem(name, seen, f"kill {daemon.pid}  (it dumps and stops), then: trafstart {name}")
         elif daemon.trouble == "silent":
             seen = f"the trafd of {name} (pid {daemon.pid or 'not told'}) does not answer"
-            yield problem(name, seen, f"see whether it hangs on a disk: ps -o stat,wchan -p {daemon.pid or 'PID'}")
+            yield problem(name, seen, f"ps -o stat,wchan -p {daemon.pid or 'PID'}  (D: it waits for a disk)")
 
 
 def packages(facts: Facts) -> Iterator[Said]:

@@ -1,5 +1,6 @@
 """Does every interface count, lose nothing, and agree with what the kernel says of it?"""
 
+import shlex
 from collections.abc import Iterator
 
 from bpft.doctor.facts import DAY_NS, Facts, RecentBlock, Unknown
@@ -96,11 +97,13 @@ def _more_room(facts: Facts, name: str) -> str:
     """How to give the kernel a larger buffer: twice what it is, where that is known."""
     daemon = facts.counted.get(name)
     buffer = (daemon.answer or {}).get("buffer", 0) if daemon else 0
+    again = f"trafstop {name}; trafd -r -i {name}"
+    expression = f" {shlex.quote(daemon.filter)}" if daemon and daemon.filter else ""
     if buffer * 2 > _MOST_BUFFER:
-        return f"trafstop {name}; trafd -r -i {name} --ports service  (fewer flows are faster)"
-    megabytes = -(-buffer * 2 // 1_000_000) or 128
-    allowed = "" if facts.linux else f"sysctl net.bpf.maxbufsize={megabytes * 1_000_000}; "
-    return f"{allowed}trafstop {name}; trafd -r -i {name} --buffer {megabytes}M"
+        return f"{again} --ports service{expression}  (fewer flows are faster)"
+    size = -(-buffer * 2 // 1_000_000) or 128
+    allowed = "" if facts.linux else f"sysctl net.bpf.maxbufsize={size * 1_000_000}; "
+    return f'{allowed}{again} --buffer {size}M{expression}  (or buffer = "{size}M" in bpft.toml)'
 
 
 def flows(facts: Facts) -> Iterator[Said]:

@@ -130,10 +130,10 @@ class Facts:
         """What of logs, dumps or daemons' answers could not be looked at."""
         if need == "answers":
             return [f"no answer from the trafd of {it.interface}" for it in self.daemons if it.trouble]
-        closed = [f"{it.path} is closed to {self.caller.user}" for it in self.directories if it.denied]
+        closed = [f"{it.path} is closed to user {self.caller.user}" for it in self.directories if it.denied]
         files = [it.path for it in (self.logs if need == "logs" else self.dumps) if it.denied]
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-        return closed or [f"{path}{more} is closed to {self.caller.user}" for path in files[:1]]
+        return closed or [f"{path}{more} is closed to user {self.caller.user}" for path in files[:1]]
 
     def blocks(self, interface: str, since_ns: int) -> list[RecentBlock]:
         """Live blocks of an interface that end after since_ns (UTC), the earliest first."""

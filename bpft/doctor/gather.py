@@ -147,8 +147,9 @@ def _daemon(where: Paths, interface: str, deadline: float) -> Daemon:
     if not pid and not runs(where, interface):
         left = tuple(path for path in (where.pid(interface), where.socket(interface)) if os.path.lexists(path))
         return Daemon(interface, "", left=left)
-    if os.path.lexists(where.socket(interface)) and not os.access(where.socket(interface), os.W_OK, effective_ids=True):
-        return Daemon(interface, pid, trouble="denied")
+    socket = where.socket(interface)
+    if os.path.lexists(socket) and (denied := written.refusal(socket, os.W_OK)):
+        return Daemon(interface, pid, trouble="denied", denied=denied)
     patience = min(_ANSWER_WITHIN_S, max(deadline - time.monotonic(), 0.5))
     try:
         answer = ask(where, interface, "status", patience)

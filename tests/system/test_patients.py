@@ -108,6 +108,19 @@ def test_a_daemon_that_was_killed(daemon: Daemon, link: Link) -> None:
     assert code == 0, found
 
 
+def test_dropped_packets_and_the_buffer_that_would_hold_them(daemon: Daemon, link: Link) -> None:
+    daemon.start_foreground("-m", "0", "--buffer", "1M")
+    daemon.kill(signal.SIGSTOP)
+    sent, _, _ = link.spoofed(100_000)
+    daemon.kill(signal.SIGCONT)
+    time.sleep(0.3)
+    code, found = doctor(daemon)
+    (one,) = found["drops"]
+    assert (code, one["status"]) == (1, "problem")
+    assert f"of {sent:,}" in one["seen"]
+    assert f"trafd -r -i {daemon.interface} --buffer 3M" in one["remedy"]
+
+
 def test_a_small_disk(make_daemon: Callable[..., Daemon], link: Link, disk: Path) -> None:
     daemon = make_daemon(link, disk / "small")
     daemon.start("-m", "0")
@@ -152,6 +165,7 @@ def test_without_root_nothing_passes_unseen(daemon: Daemon, link: Link) -> None:
     found = json.loads(result.stdout)["checks"]
     problems = {one["check"] for one in found if one["status"] == "problem"}
     assert problems == {"reading", "control"}
+    assert all(one["remedy"] for one in found if one["status"] == "problem"), found
     unmade = {one["check"] for one in found if one["status"] == "unchecked"}
     assert unmade >= {"drops", "completeness", "disk", "saves", "waiting", "logs", "clock"}
 
