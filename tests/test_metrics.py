@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import socket
 import stat
 import struct
@@ -26,6 +27,7 @@ from bpft.paths import paths
 
 PROJECT = Path(__file__).resolve().parents[1]
 DASHBOARD = PROJECT / "share/grafana/bpft.json"
+PROMTOOL = shutil.which("promtool")
 Values = dict[tuple[str, ...], float]
 
 
@@ -79,6 +81,11 @@ def test_what_a_daemon_says(rig: Rig, tmp_path: Path) -> None:
     assert found["bpft_skipped_frames_total"][("non-ip",)] == 0
     assert found["bpft_dropped_packets_total"] == {("kernel",): 0, ("interface",): 0}
     assert 0 <= found["bpft_save_age_seconds"][()] < 60
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="no promtool here")
+def test_prometheus_has_nothing_to_say_against_it(rig: Rig, tmp_path: Path) -> None:
+    subprocess.run([str(PROMTOOL), "check", "metrics"], input=printed(tmp_path), text=True, check=True)
 
 
 def test_counters_outlive_a_save(rig: Rig, tmp_path: Path) -> None:

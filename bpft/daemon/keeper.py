@@ -4,7 +4,6 @@ The one rule behind it: a table that was swapped out is either acknowledged by t
 """
 
 import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -133,6 +132,8 @@ class Keeper:
 
     def copy(self) -> tuple[Outcome, Source | None]:
         """What dump() would write, in a file without a name, for those who look at the table; it goes on."""
+        import tempfile  # Few are looked at, and it imports much.
+
         with self.frozen() as table:
             try:
                 header = self.epoch.header(self._tap.header("dump"), self.cut(), table)
