@@ -292,6 +292,16 @@ def test_a_table_that_cannot_be_copied_is_told_so(rig: Rig, monkeypatch: pytest.
     thread.join(10)
 
 
+def test_who_asks_over_the_socket_fills_no_log(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
+    clients = ask(rig, "status")
+    thread = threading.Thread(target=rig.run)
+    thread.start()
+    assert answers(clients)[0]["ok"]
+    rig.signals.send(SIGTERM)
+    thread.join(10)
+    assert "capturing for" not in capsys.readouterr().err
+
+
 def test_a_failure_is_answered_as_one(rig: Rig) -> None:
     rig.disk.failing = FULL
     clients = ask(rig, "dump", "save")

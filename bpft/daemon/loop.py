@@ -103,7 +103,7 @@ class Loop:
         self._roll_up.poll()
         self._act("save", self._keeper.save)
         self._act("dump", self._keeper.dump)
-        if "status" in self._wanted:
+        if self._wanted & {"status", "report"}:
             self._status()
         if "table" in self._wanted:
             self._table()
@@ -147,7 +147,7 @@ class Loop:
             if number in (SIGTERM, SIGQUIT):
                 self._wanted.add("stop")
             elif number in _REPORT:
-                self._wanted.add("status")
+                self._wanted.add("report")
             elif self._settings.foreground and (typed or (number == SIGHUP and self._terminal_gone())):
                 self._wanted.add("stop")
                 self._save_first = True
@@ -214,11 +214,13 @@ class Loop:
         return None if every_s is None else time.monotonic() + every_s
 
     def _status(self) -> None:
-        self._wanted.discard("status")
+        """For who asked, and as a message where a signal did: who asks each minute must not fill the log."""
         with self._keeper.frozen() as table:
             text, values = self._said(table)
             records, (_packets, all_bytes, _data) = len(table), table.totals()
-        messages.info(f"{self._settings.interface}: {text}")
+        if "report" in self._wanted:
+            messages.info(f"{self._settings.interface}: {text}")
+        self._wanted -= {"status", "report"}
         self._answer("status", Outcome(True, text, records, all_bytes), **values)
 
     def _table(self) -> None:
