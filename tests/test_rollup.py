@@ -80,6 +80,12 @@ def test_a_budget_does_not_wait_for_tomorrow(tmp_path: Path, monkeypatch: pytest
     assert [rig.save(0.01) for _ in range(2)] == [3, 3]
 
 
+def test_a_directory_that_goes_away_harms_no_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(tmp_path, monkeypatch, retention="", budget=1_000_000)
+    rig.log.parent.rmdir()
+    assert [rig.save(0.01) for _ in range(3)] == [0, 1, 1]
+
+
 # ---- the real thing ----
 
 

@@ -61,7 +61,10 @@ class RollUp:
             self._start()
 
     def _is_over_budget(self) -> bool:
-        return 0 < self._settings.budget < sum(path.stat().st_size for path in parts(self._log))
+        try:
+            return 0 < self._settings.budget < sum(path.stat().st_size for path in parts(self._log))
+        except OSError:
+            return False  # Somebody moves files just now, or forbids to look: tomorrow's run tells.
 
     def _start(self) -> None:
         import subprocess  # most daemons start without it
