@@ -13,6 +13,7 @@
 #include <net/if.h>
 #else
 #include <sys/types.h>
+#include <sys/time.h>
 #include <net/bpf.h>
 #endif
 
@@ -197,8 +198,10 @@ struct bpft_engine *bpft_engine_pcap(const char *interface, const struct bpft_li
 		end(&p->base);
 		return NULL;
 	}
+#ifdef __linux__
 	if (!strcmp(interface, "any")) /* the newer cooked header tells more, and filters know it better */
 		pcap_set_datalink(p->pcap, DLT_LINUX_SLL2);
+#endif
 	snprintf(p->interface, sizeof p->interface, "%s", interface);
 	p->timeout_ms = o->timeout_ms;
 	p->by_mtu = o->mtu > 0;
