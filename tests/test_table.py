@@ -96,7 +96,20 @@ REDUCE = {
     "port": lambda r: [(0, 0, port, 0, r[4], 0) for port in {r[2], r[3]}],
     "direction": lambda r: [(0, 0, 0, 0, 0, r[5] | ABSENT)],
     "vlan": lambda r: [(0, 0, 0, 0, 0, ABSENT)],
+    "src+proto": lambda r: [(r[0], 0, 0, 0, r[4], core.NO_PORTS)],
+    "receiver:src+sport+direction": lambda r: [(r[1], 0, r[3], 0, 0, core.NO_PROTO | r[5])],
+    "both:src": lambda r: [(host, 0, 0, 0, 0, ABSENT) for host in {r[0], r[1]}],
+    "self:src+sport": lambda r: [(r[0], 0, r[2], 0, 0, core.NO_PROTO)] if r[0] == r[1] and r[2] == r[3] else [],
+    "service+proto": lambda r: [(0, 0, service(r[2], r[3]), 0, r[4], 0)],
+    "both:src+service": lambda r: [(h, 0, service(r[2], r[3]), 0, 0, core.NO_PROTO) for h in {r[0], r[1]}],
 }
+
+
+def service(*ports):
+    """The port that names the service, by trafd(8), --ports service."""
+    if ports[0] == ports[1]:
+        return ports[0]
+    return min((port for port in ports if 0 < port < 32768), default=0)
 
 
 @given(versions, records, st.sampled_from(sorted(REDUCE)))
@@ -115,6 +128,12 @@ def test_groupings_of_networks(version, rows, by, bits):
     table.add_records(version, pack(version, rows), by=by, bits=(bits, 96 + bits) if version == 6 else (bits, 0))
     masked = [(r[0] & mask & (1 << width) - 1, r[1] & mask & (1 << width) - 1, *r[2:]) for r in rows]
     assert {r[:6]: r[6:] for r in rows_of(table, version)} == summed(masked, REDUCE[by])
+
+
+def test_groupings_that_are_none():
+    for by in ("", "colour", "src+", "+src", "src+src+colour", "everybody:src", ":src", "both:"):
+        with pytest.raises(ValueError, match="by"):
+            core.Table().add_records(4, b"", by=by)
 
 
 def test_networks_of_impossible_length():

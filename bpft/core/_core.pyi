@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, final
 from _typeshed import ReadableBuffer
 
 Version: TypeAlias = Literal[4, 6]
-GroupBy: TypeAlias = Literal["raw", "key", "src", "dst", "self", "pair", "port", "proto", "direction", "vlan"]
+GroupBy: TypeAlias = str  #: see Table.add_records()
 Engine: TypeAlias = Literal["auto", "pcap", "ring"]
 Ports: TypeAlias = Literal["all", "service", "none"]
 Sort: TypeAlias = Literal["key", "packets", "all", "data"]
@@ -62,11 +62,13 @@ class Table:
     ) -> None:
         """Add dense records under a reduced key; counters stay.
 
-        raw: key as it is.  key: without direction and VLAN.  src, dst: that address in
-        the src slot, all else zero and flagged absent.  self: as src, only records with src == dst.
-        pair: both addresses.  port: every port of the record (one addition if both are equal) in
-        the sport slot, with proto, addresses zero.  proto, direction, vlan: that alone.
-        bits: leading bits of IPv4 and IPv6 addresses that src, dst, self and pair keep.
+        by: fields that are kept, as "src+proto": src, dst, sport, dport, proto, direction, vlan and service (in the
+        sport slot: the port that names the service, see trafd(8), --ports service); all else is zero, ports and
+        protocol flagged absent.  In front may stand which end of its flow a record is looked at from: "sender:" (as
+        it is), "receiver:" (src for dst, sport for dport), "both:" (one addition where they give the same) or "self:"
+        (only where they do).  Names for some: raw (every field), key (without direction and VLAN), pair (src+dst),
+        dst (receiver:src), self (self:src), port (both:sport+proto).
+        bits: leading bits of IPv4 and IPv6 addresses that are kept.
         An "other" record keeps being "other" under every grouping ("self" ignores it).
         """
     def get(self, version: Version, key: ReadableBuffer) -> tuple[int, int, int] | None:

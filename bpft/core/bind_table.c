@@ -242,19 +242,53 @@ static int choice(const char *what, const char *word, const char *const *words)
 	return -1;
 }
 
+/* Some groupings have names of their own; in general, ends and a sum of fields say what they are. */
+static const struct { const char *name, *meaning; } named[] = {
+	{"raw", "src+dst+sport+dport+proto+direction+vlan"}, {"key", "src+dst+sport+dport+proto"}, {"pair", "src+dst"},
+	{"dst", "receiver:src"}, {"self", "self:src"}, {"port", "both:sport+proto"},
+};
+static const char *const end_name[] = {"sender", "receiver", "both", "self", NULL};
+static const char *const field_name[] = {"src", "dst", "sport", "dport", "proto", "direction", "vlan", "service", NULL};
+
+/* The index of the word of n characters in a list; -1: it is not there. */
+static int word_in(const char *word, size_t n, const char *const *words)
+{
+	for (int i = 0; words[i]; i++)
+		if (strlen(words[i]) == n && !memcmp(words[i], word, n))
+			return i;
+	return -1;
+}
+
 bool bpft_py_grouping(const char *by, int bits4, int bits6, struct bpft_grouping *grouping)
 {
-	static const char *const groups[] = {"raw", "key", "src", "dst", "self", "pair", "port", "proto", "direction", "vlan",
-	                                     NULL};
-	int group = choice("by", by, groups);
+	const char *at = by, *colon;
+	int fields = 0, end = BPFT_END_SENDER;
 
-	if (group < 0)
+	for (size_t i = 0; i < sizeof named / sizeof *named; i++)
+		if (!strcmp(by, named[i].name))
+			at = named[i].meaning;
+	colon = strchr(at, ':');
+	if (colon) {
+		end = word_in(at, (size_t)(colon - at), end_name);
+		at = colon + 1;
+	}
+	for (bool more = end >= 0; more; ) {
+		size_t n = strcspn(at, "+");
+		int field = word_in(at, n, field_name);
+
+		more = field >= 0 && at[n] == '+';
+		fields = field < 0 || fields < 0 ? -1 : fields | 1 << field;
+		at += n + 1;
+	}
+	if (end < 0 || fields < 0) {
+		PyErr_Format(PyExc_ValueError, "by: %s is not known", by);
 		return false;
+	}
 	if (bits4 < 0 || bits4 > 32 || bits6 < 0 || bits6 > 128) {
 		PyErr_SetString(PyExc_ValueError, "bits: up to 32 and up to 128");
 		return false;
 	}
-	*grouping = (struct bpft_grouping){ (enum bpft_group)group, (uint8_t)bits4, (uint8_t)bits6 };
+	*grouping = (struct bpft_grouping){ (uint8_t)fields, (uint8_t)bits4, (uint8_t)bits6, (enum bpft_ends)end };
 	return true;
 }
 

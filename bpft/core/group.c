@@ -1,14 +1,15 @@
 /* group.c - records into a table under a reduced key: merging, and every grouping of a report (SEMANTICS R2). */
 #include <string.h>
 
+#include "decode.h"
 #include "half.h"
 
 enum { WORDS4 = K4 / 8, WORDS6 = K6 / 8 };
 
-struct rule {                /* what is left of a key, and of which ends of the flow */
+struct rule {                /* what is left of a key */
 	uint64_t mask[WORDS6], set[WORDS6];
-	bool sender, receiver;   /* the key as it is; the key seen from the other end */
-	bool self;               /* only where both ends are the same, to the bits that are kept */
+	enum bpft_ends ends;
+	bool service;            /* the ports become one first */
 };
 
 static void keep_address(uint8_t *mask, unsigned bits)
@@ -22,54 +23,44 @@ static void keep_address(uint8_t *mask, unsigned bits)
 static struct rule make_rule(int version, const struct bpft_grouping *g)
 {
 	const size_t size = bpft_key_size(version), address = (size - 8) / 2;
-	const unsigned bits = version == 4 ? g->bits4 : g->bits6;
-	struct bpft_key_tail mask = {0}, set = {0};
+	const unsigned bits = version == 4 ? g->bits4 : g->bits6, keep = g->fields;
+	const bool ports = keep & (BPFT_KEEP_SPORT | BPFT_KEEP_DPORT | BPFT_KEEP_SERVICE);
+	const uint8_t absent = (uint8_t)((ports ? 0 : BPFT_NO_PORTS) | (keep & BPFT_KEEP_PROTO ? 0 : BPFT_NO_PROTO));
+	struct bpft_key_tail mask = {0}, set = { .flags = absent };
 	uint8_t words[K6] = {0};
-	struct rule r = { .sender = g->by != BPFT_BY_DST, .receiver = g->by == BPFT_BY_DST || g->by == BPFT_BY_PORT,
-	                  .self = g->by == BPFT_BY_SELF };
+	struct rule r = { .ends = g->ends, .service = keep & BPFT_KEEP_SERVICE };
 
-	switch (g->by) {
-	case BPFT_BY_RAW:
-	case BPFT_BY_KEY:
-		memset(words, 0xff, 2 * address);
-		memset(&mask, 0xff, sizeof mask);
-		if (g->by == BPFT_BY_KEY) {
-			mask.flags = (uint8_t)~BPFT_DIR_MASK;
-			mask.vlan = 0;
-		}
-		break;
-	case BPFT_BY_PAIR:
-		keep_address(words + address, bits);
-		/* fall through */
-	case BPFT_BY_SRC:
-	case BPFT_BY_DST:
-	case BPFT_BY_SELF:
+	if (keep & BPFT_KEEP_SRC)
 		keep_address(words, bits);
-		set.flags = BPFT_NO_PORTS | BPFT_NO_PROTO;
-		break;
-	case BPFT_BY_PORT:
+	if (keep & BPFT_KEEP_DST)
+		keep_address(words + address, bits);
+	if (keep & (BPFT_KEEP_SPORT | BPFT_KEEP_SERVICE))
 		memset(mask.sport, 0xff, sizeof mask.sport);
+	if (keep & BPFT_KEEP_DPORT)
+		memset(mask.dport, 0xff, sizeof mask.dport);
+	if (keep & BPFT_KEEP_PROTO)
 		mask.proto = 0xff;
-		mask.flags = BPFT_NO_PORTS | BPFT_NO_PROTO;
-		break;
-	case BPFT_BY_PROTO:
-		mask.proto = 0xff;
-		mask.flags = BPFT_NO_PROTO;
-		set.flags = BPFT_NO_PORTS;
-		break;
-	case BPFT_BY_DIRECTION:
-		mask.flags = BPFT_DIR_MASK;
-		set.flags = BPFT_NO_PORTS | BPFT_NO_PROTO;
-		break;
-	case BPFT_BY_VLAN:
+	mask.flags = (uint8_t)((BPFT_NO_PORTS | BPFT_NO_PROTO) & ~absent) |
+	             (keep & BPFT_KEEP_DIRECTION ? BPFT_DIR_MASK : 0);
+	if (keep & BPFT_KEEP_VLAN)
 		mask.vlan = 0xffff;
-		set.flags = BPFT_NO_PORTS | BPFT_NO_PROTO;
-		break;
-	}
 	memcpy(words + 2 * address, &mask, sizeof mask);
 	memcpy(r.mask, words, size);
 	memcpy((uint8_t *)r.set + 2 * address, &set, sizeof set);
 	return r;
+}
+
+/* The port that names the service, where sport was; 0: neither does. */
+static void one_port(uint8_t *key, size_t size)
+{
+	struct bpft_key_tail tail;
+
+	memcpy(&tail, key + size - sizeof tail, sizeof tail);
+	bpft_keep_service(&tail);
+	if (!tail.sport[0] && !tail.sport[1])
+		memcpy(tail.sport, tail.dport, sizeof tail.sport);
+	memset(tail.dport, 0, sizeof tail.dport);
+	memcpy(key + size - sizeof tail, &tail, sizeof tail);
 }
 
 /* out = the key seen from its receiver's end. */
@@ -105,24 +96,28 @@ ALWAYS_INLINE unsigned reduce(const uint8_t *key, const size_t size, const struc
 	memcpy(whole, key, size);
 	if (key[size - 3] & BPFT_OTHER) {
 		memcpy(out[0], whole, size);
-		return !r->self;
+		return r->ends != BPFT_END_SELF;
 	}
-	if (!r->receiver) {
-		memcpy(out[0], whole, size);
+	if (r->service)
+		one_port((uint8_t *)whole, size);
+	if (r->ends == BPFT_END_RECEIVER) {
+		turn(out[0], whole, size);
+		if (r->service) /* it is the same from both ends */
+			memcpy((uint8_t *)out[0] + size - 8, (uint8_t *)whole + size - 8, 4);
 		cut(out[0], r, size);
-		if (!r->self)
-			return 1;
-		turn(out[1], whole, size);
-		cut(out[1], r, size);
-		return same(out[0], out[1], size);
-	}
-	turn(out[0], whole, size);
-	cut(out[0], r, size);
-	if (!r->sender)
 		return 1;
-	memcpy(out[1], whole, size);
+	}
+	memcpy(out[0], whole, size);
+	cut(out[0], r, size);
+	if (r->ends == BPFT_END_SENDER)
+		return 1;
+	turn(out[1], whole, size);
+	if (r->service)
+		memcpy((uint8_t *)out[1] + size - 8, (uint8_t *)whole + size - 8, 4);
 	cut(out[1], r, size);
-	return same(out[0], out[1], size) ? 1 : 2;
+	if (same(out[0], out[1], size))
+		return 1;
+	return r->ends == BPFT_END_BOTH ? 2 : 0;
 }
 
 /* Records that follow each other are often of one group, since they are sorted by their key: they are summed before

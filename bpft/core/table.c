@@ -119,7 +119,7 @@ static void merge_counters(struct bpft_counters *to, const struct bpft_counters 
 
 void bpft_table_merge(struct bpft_table *t, const struct bpft_table *src)
 {
-	static const struct bpft_grouping raw = { BPFT_BY_RAW, 32, 128 };
+	static const struct bpft_grouping raw = { BPFT_KEEP_ALL, 32, 128, BPFT_END_SENDER };
 
 	for (int v = 0; v < 2; v++) {
 		const struct half *h = &src->half[v];

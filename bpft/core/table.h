@@ -31,13 +31,20 @@ void bpft_table_merge(struct bpft_table *t, const struct bpft_table *src);
 const struct bpft_sums *bpft_table_get(const struct bpft_table *t, int version, const void *key);
 void bpft_table_totals(const struct bpft_table *t, struct bpft_sums *sums);
 
-enum bpft_group {            /* what is left of a key when it is grouped */
-	BPFT_BY_RAW, BPFT_BY_KEY, BPFT_BY_SRC, BPFT_BY_DST, BPFT_BY_SELF, BPFT_BY_PAIR, BPFT_BY_PORT, BPFT_BY_PROTO,
-	BPFT_BY_DIRECTION, BPFT_BY_VLAN,
+/* What is left of a key when it is grouped. */
+enum {
+	BPFT_KEEP_SRC = 1, BPFT_KEEP_DST = 2, BPFT_KEEP_SPORT = 4, BPFT_KEEP_DPORT = 8, BPFT_KEEP_PROTO = 16,
+	BPFT_KEEP_DIRECTION = 32, BPFT_KEEP_VLAN = 64,
+	BPFT_KEEP_SERVICE = 128, /* in the place of sport: the port that names the service */
+	BPFT_KEEP_ALL = 127,
+};
+enum bpft_ends {             /* from which end of its flow a record is looked at: as src or as dst, each in turn, */
+	BPFT_END_SENDER, BPFT_END_RECEIVER, BPFT_END_BOTH, BPFT_END_SELF, /* or only where both look the same */
 };
 struct bpft_grouping {
-	enum bpft_group by;
-	uint8_t bits4, bits6;    /* leading bits of addresses that src, dst, self and pair keep: 32 and 128 are all */
+	uint8_t fields;          /* BPFT_KEEP_* */
+	uint8_t bits4, bits6;    /* leading bits of addresses that are kept: 32 and 128 are all */
+	enum bpft_ends ends;
 };
 /* Add n dense records under the reduced key; see _core.pyi add_records(). */
 void bpft_table_add_records(struct bpft_table *t, int version, const void *records, size_t n,
