@@ -44,6 +44,10 @@ fuzz:
 soak: prepare
 	BPFT_SOAK_SECONDS=600 $(BIN)/pytest tests/system/test_soak.py
 
+# Tunnels and Ethernets come and go, each a hundred times with each engine: four minutes.
+cycles: prepare
+	BPFT_CYCLES=100 $(BIN)/pytest -s tests/system/test_presence.py
+
 # Needs Debian's nfdump and the generator in ../shared/bench; root for live and hostile.  A table each: half an hour.
 bench: prepare
 	$(BIN)/pip install -qq numpy
@@ -74,4 +78,4 @@ check-deb: prepare deb
 check-tarball: prepare tarball
 	$(BIN)/pytest packaging/test_tarball.py
 
-.PHONY: check prepare lint types completions man core test system fuzz soak bench wheel sdist deb tarball check-deb check-tarball
+.PHONY: check prepare lint types completions man core test system fuzz soak cycles bench wheel sdist deb tarball check-deb check-tarball
