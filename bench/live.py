@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,8 @@ SCENES = {
     "60 bytes, 10k flows, slower": ("--packets 2000000 --flows 10000 --zipf 1.1 --size 64 --seed 21", 300_000),
 }
 TOOLS = ("nfpcapd", "trafd --engine pcap", "trafd --engine ring")
+#: A table is filled, then saved while packets go on at this rate.
+SAVED, SAVE_RATE = "--packets 4000000 --flows 1000000 --zipf 0 --size 64 --seed 24", 300_000
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,7 @@ def measure(tool: str, capture: Path, rate: int, seconds: float, blast: Blast, o
 
 def rows(scene: str, blast: Blast, options: argparse.Namespace) -> list[list[str]]:
     recipe, rate = SCENES[scene]
-    capture = options.work / f"live-{recipe.replace(' ', '')}.pcap"
-    if not capture.exists():
-        subprocess.run([sys.executable, str(options.peers / "gen.py"), str(capture), *recipe.split()], check=True)
+    capture = _capture(recipe, options)
     cost, cells = {}, []
     for tool in TOOLS:
         runs = [measure(tool, capture, rate, options.seconds, blast, options.work / "out") for _ in range(options.runs)]
@@ -94,6 +95,46 @@ def rows(scene: str, blast: Blast, options: argparse.Namespace) -> list[list[str
     return cells
 
 
+def save(engine: str, blast: Blast, options: argparse.Namespace) -> list[str]:
+    """A save of a million records while packets come in: how long it took, and what was lost."""
+    capture = _capture(SAVED, options)
+    receiver = Receiver.start(
+        trafd(options.work / "out", "--engine", engine), (options.work / "out").with_suffix(".messages")
+    )
+    try:
+        sent = blast.send(capture, 4_000_000, 400_000)["sent"]
+        with ThreadPoolExecutor(1) as other:
+            going = other.submit(blast.send, capture, int(SAVE_RATE * 6), SAVE_RATE)
+            time.sleep(1)
+            began = time.perf_counter()
+            said = ask(options.work / "out", "trafsave")
+            took = time.perf_counter() - began
+            during = going.result()
+        time.sleep(1)
+        (status,) = json.loads(ask(options.work / "out", "bpft", "status", "--json"))["interfaces"]
+        peak = receiver.memory()
+    finally:
+        receiver.stop(signal.SIGTERM)
+    records = re.search(r"([\d,]+) records", said)
+    lost = int(sent + during["sent"]) - int(status["received"] - status["dropped"])
+    return [
+        f"trafd --engine {engine}",
+        records[1] if records else "?",
+        f"{during['pps']:,.0f}",
+        f"{took:.2f}",
+        f"{status['dropped']:,}",
+        f"{lost:,}",
+        f"{peak / 1e6:.0f}",
+    ]
+
+
+def _capture(recipe: str, options: argparse.Namespace) -> Path:
+    path: Path = options.work / f"live-{recipe.replace(' ', '')}.pcap"
+    if not path.exists():
+        subprocess.run([sys.executable, str(options.peers / "gen.py"), str(path), *recipe.split()], check=True)
+    return path
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=Path, default=PROJECT.parent / "shared/bench")
@@ -107,6 +148,7 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     blast = Blast(options.peers, options.work)
     with pair():
+        saves = [save(engine, blast, options) for engine in ("pcap", "ring")]
         cells = [cells for scene in SCENES for cells in rows(scene, blast, options)]
     head = ["traffic", "tool", "packets/s", "CPU us/packet", "of nfpcapd", "lost at most", "peak MB"]
     lines = [
@@ -115,6 +157,10 @@ def main() -> None:
         *(f"* {scene}: `gen.py {recipe}` at {rate:,} packets/s" for scene, (recipe, rate) in SCENES.items()),
         "",
         *table(head, cells),
+        "",
+        f"A save while packets come in, `gen.py {SAVED}`:",
+        "",
+        *table(["tool", "records saved", "packets/s", "save, seconds", "dropped", "lost", "peak MB"], saves),
     ]
     publish({"Counting an interface": lines}, options.results)
 
