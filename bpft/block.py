@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import blake2b
 from itertools import chain
 from typing import Literal
 
@@ -31,6 +30,7 @@ from bpft.blocklayout import (
     START,
 )
 from bpft.compression import Compressor, obstacle
+from bpft.digest import blake2b
 from bpft.errors import BlockDamaged
 from bpft.header import pack_header, parse_header
 from bpft.record import Header

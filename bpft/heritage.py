@@ -11,12 +11,12 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from struct import Struct
 from typing import Literal, NamedTuple
 
 from bpft import __version__, core
+from bpft.digest import blake2b
 from bpft.errors import BpftError, CannotRead
 from bpft.record import Header
 from bpft.source import Source

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from bpft.blockscan import is_log
 from bpft.errors import CannotWrite
-from bpft.heritage import is_old
 
 MODE = 0o640
 FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -54,7 +53,11 @@ def lock_log(path: Path, more_flags: int = 0) -> int:
 
 def is_any_log(path: Path) -> bool:
     """Whether a regular file is a log or dump, of this BPFT or of an old one, and not empty.  Raises CannotRead."""
-    return path.stat().st_size > 0 and (is_log(path) or is_old(path))
+    if path.stat().st_size == 0:
+        return False
+    from bpft.heritage import is_old  # seldom asked, and no small module
+
+    return is_log(path) or is_old(path)
 
 
 def claim(path: Path, force: bool = False) -> int:

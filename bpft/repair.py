@@ -3,12 +3,12 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from pathlib import Path
 
 from bpft.block import ID_BYTES, MAGIC, Block, rewrite_block
 from bpft.blocklayout import CRC, END, END_BODY, FORMAT_VERSION, HEADER, ROWS, SECTION, START
 from bpft.blockscan import Damage, scan
+from bpft.digest import blake2b
 from bpft.errors import BlockDamaged
 from bpft.header import parse_header
 from bpft.newfile import write_log

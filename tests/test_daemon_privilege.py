@@ -8,8 +8,8 @@ import pytest
 
 from bpft import access
 from bpft.daemon import privilege
+from bpft.daemon.places import usable
 from bpft.daemon.privilege import CannotDrop, NoSuchUser, NotRoot, User
-from bpft.daemon.start import usable
 from bpft.errors import CannotWrite
 from bpft.host import capability
 

@@ -11,7 +11,7 @@ from bpft import heritage
 from bpft.cli.progress import bar
 from bpft.config import places
 from bpft.daemon.pidfile import HeldFile
-from bpft.daemon.start import directory
+from bpft.daemon.places import directory
 from bpft.errors import Held, UsageError
 from bpft.heritage import Endian, LayoutName
 from bpft.importing import Imported, append

@@ -5,21 +5,21 @@ import re
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bpft import __version__, messages
 from bpft.cli.number import number
-from bpft.daemon import offline, start
-from bpft.daemon.loop import Screen
-from bpft.daemon.schedule import interval
 from bpft.daemon.settings import Settings, default_max_flows, flows_in
 from bpft.errors import BadExpression, BpftError, CannotRead, UsageError
 from bpft.meter.capture import program_text
 from bpft.meter.keymode import WHOLE, KeyMode
 from bpft.paths import check_name, environment_root, paths
 from bpft.rotation import rotation, size_of, zone
+
+if TYPE_CHECKING:
+    from bpft.daemon.loop import Screen
 
 _ENGINES = click.Choice(["auto", "pcap", "ring", "reference"])
 _PORTS = click.Choice(["all", "service", "none"])
@@ -125,8 +125,12 @@ def trafd(
     if read is not None:
         if read == "-":
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends who writes to us; what came is kept.
+        from bpft.daemon import offline  # counting a file needs little of what counting an interface does
+
         offline.read(settings, read)
         return 0
+    from bpft.daemon import start
+
     return start.run(settings, _screen() if settings.foreground and sys.stdout.isatty() else None)
 
 
@@ -187,8 +191,8 @@ def _settings(
 def _by_itself(options: dict[str, Any], offline: bool) -> dict[str, Any]:
     """What the daemon does without being asked: --dump-every, --save-every, --keep, --budget.  Raises UsageError."""
     wanted = {
-        "dump_every_s": interval("--dump-every", options["dump_every"]),
-        "save_every_s": interval("--save-every", options["save_every"]),
+        "dump_every_s": _interval("--dump-every", options["dump_every"]),
+        "save_every_s": _interval("--save-every", options["save_every"]),
     }
     keep, budget, zone_name = options["keep"], options["budget"], options["zone"] or ""
     any_ = any(wanted.values()) or keep is not None or budget is not None
@@ -254,7 +258,16 @@ def _expression(file: str) -> str:
     return " ".join(line.partition("#")[0].strip() for line in text.splitlines()).strip()
 
 
-def _screen() -> Screen:
+def _interval(option: str, text: str) -> int:
+    """Seconds; 0: off.  Raises UsageError."""
+    if text == "off":
+        return 0
+    from bpft.daemon.schedule import interval
+
+    return interval(option, text)
+
+
+def _screen() -> "Screen":
     from bpft.cli.screen import TerminalScreen
 
     return TerminalScreen(sys.stdout)

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field, replace
 
 from bpft import host
 from bpft.core import Table
+from bpft.daemon.describe import Kernel, counters
 from bpft.host import InterfaceInfo, LinkCounters
-from bpft.record import NO_CLOCK_NS, Counters, CountingMode, Header, InterfaceDelta
+from bpft.record import NO_CLOCK_NS, CountingMode, Header, InterfaceDelta
 from bpft.series import Series
-
-Kernel = tuple[int, int, int]  # received, dropped by the kernel, dropped by the interface
 
 #: Two clocks that drift apart by more than this tell of a step, or between a dump and its resumption of a reboot.
 _STEP_NS = 5_000_000_000
@@ -189,22 +188,3 @@ def _series(header: Header) -> Series:
         return Series.unpack(header.series)
     except ValueError:
         return Series()  # Written by another version: that the series is not known before now is all that is lost.
-
-
-def counters(table: Table, kernel: Kernel = (0, 0, 0)) -> Counters:
-    """What table and kernel counted, as a block says it."""
-    counted = table.counters()
-    skipped: dict[str, int] = counted["skipped"]  # type: ignore[assignment]
-    direction: dict[str, tuple[int, int, int, int]] = counted["dir"]  # type: ignore[assignment]
-    return Counters(
-        seen=int(counted["seen"]),  # type: ignore[call-overload]
-        counted=int(counted["counted"]),  # type: ignore[call-overload]
-        skipped=skipped,
-        direction=direction,
-        first_ns=int(counted["first_ns"]),  # type: ignore[call-overload]
-        last_ns=int(counted["last_ns"]),  # type: ignore[call-overload]
-        folded=int(counted["folded"]),  # type: ignore[call-overload]
-        received=kernel[0],
-        dropped=kernel[1],
-        if_dropped=kernel[2],
-    )

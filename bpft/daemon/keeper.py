@@ -15,7 +15,8 @@ from typing import Protocol
 from bpft import messages
 from bpft.block import write_block
 from bpft.core import Table
-from bpft.daemon.epoch import Cut, Epoch, Kernel, counters, cut
+from bpft.daemon.describe import Kernel, counters
+from bpft.daemon.epoch import Cut, Epoch, cut
 from bpft.daemon.settings import Settings
 from bpft.errors import BpftError
 from bpft.record import Header

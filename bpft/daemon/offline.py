@@ -5,12 +5,11 @@ from pathlib import Path
 
 from bpft import host, logfile, messages
 from bpft.core import Table
-from bpft.daemon.describe import common
-from bpft.daemon.epoch import counters
+from bpft.daemon.describe import common, counters
 from bpft.daemon.pidfile import HeldFile
+from bpft.daemon.places import directory
 from bpft.daemon.privilege import join_group
 from bpft.daemon.settings import Settings
-from bpft.daemon.start import directory
 from bpft.errors import Held, NotACapture
 from bpft.meter.capture import meter_file
 from bpft.meter.result import FileResult
@@ -58,7 +57,6 @@ def _header(settings: Settings, capture: str, result: FileResult, table: Table) 
     header.begin_ns, header.end_ns = int(counted["first_ns"]), int(counted["last_ns"])  # type: ignore[call-overload]
     if not header.end_ns:
         header.begin_ns = header.end_ns = host.utc_ns()  # No frame tells a time: when it was read must do.
-    header.clock_synchronised = None  # That of the machine that captured.
     header.source, header.source_name = "file", "standard input" if capture == "-" else Path(capture).name
     header.engine = "reference" if settings.engine == "reference" else "file"
     header.counting = "as-captured"

@@ -2,11 +2,9 @@
 
 import os
 import signal
-import stat
 from contextlib import ExitStack
-from pathlib import Path
 
-from bpft import access, logfile, messages
+from bpft import logfile, messages
 from bpft.compression import Compressor
 from bpft.core import Signals
 from bpft.daemon import privilege
@@ -17,10 +15,11 @@ from bpft.daemon.keeper import Keeper
 from bpft.daemon.loop import SIGNALS, Loop, Screen
 from bpft.daemon.notify import Notifier
 from bpft.daemon.pidfile import HeldFile, PidFile
+from bpft.daemon.places import directory, usable
 from bpft.daemon.recovery import recover
 from bpft.daemon.settings import Settings
 from bpft.daemon.tap import Tap
-from bpft.errors import AlreadyCounted, CannotWrite, Held
+from bpft.errors import AlreadyCounted, Held
 from bpft.host.watch import watch_links
 
 
@@ -97,33 +96,3 @@ def _import_the_rest() -> None:
     import daemon  # type: ignore[import-untyped]  # noqa: F401
 
     Compressor()
-
-
-def directory(path: Path, mode: int, owner: privilege.User | None = None) -> None:
-    """path is a directory that can be written to; made, for owner, where it was missing.  Raises CannotWrite."""
-    try:
-        if not path.is_dir():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir(exist_ok=True)
-            if owner is not None:
-                os.chown(path, owner.uid, owner.gid)
-            path.chmod(mode)
-    except OSError as why:
-        raise CannotWrite(why.filename or path, f"{why.strerror}; make it, or start trafd as root") from None
-    usable(path)
-
-
-def usable(*paths: Path) -> None:
-    """None of the files and directories that are there is a link, or closed to us.  Raises CannotWrite."""
-    for path in paths:
-        try:
-            kind = path.lstat().st_mode
-        except FileNotFoundError:
-            continue
-        except OSError as why:
-            raise CannotWrite(path, access.writing(path, why)) from None
-        is_directory = path.is_dir()  # Which may be a link: it is root's to say where data lies.
-        if stat.S_ISLNK(kind) and not is_directory:
-            raise CannotWrite(path, access.A_LINK)
-        if not os.access(path, os.R_OK | os.W_OK | (os.X_OK if is_directory else 0), effective_ids=True):
-            raise CannotWrite(path, access.refused(path, path if is_directory else path.parent))

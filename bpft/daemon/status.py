@@ -5,7 +5,7 @@ from collections import deque
 
 from bpft import messages
 from bpft.core import Table
-from bpft.daemon.epoch import counters
+from bpft.daemon.describe import counters
 from bpft.daemon.keeper import Keeper
 from bpft.daemon.schedule import Timers
 from bpft.daemon.settings import Settings

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from bpft import host, messages
 from bpft.core import LiveError, Table
-from bpft.daemon.describe import common
-from bpft.daemon.epoch import COUNTING, Kernel
+from bpft.daemon.describe import Kernel, common
+from bpft.daemon.epoch import COUNTING
 from bpft.daemon.settings import Settings
 from bpft.errors import BpftError
 from bpft.host.watch import name_of
@@ -208,6 +208,7 @@ class Tap:
         """What a block says of this interface and how it is counted; times and sums are the epoch's to fill."""
         settings, info = self._settings, self.info
         header = common(settings)
+        header.clock_synchronised = host.clock_synchronised()
         header.source, header.engine, header.promiscuous = "live", self.engine, settings.promiscuous
         header.counting = self.counting
         header.role = "dump" if role == "dump" else "save"

@@ -3,7 +3,6 @@
 linux.py or bsd.py answers about interfaces; what both systems share is here.
 """
 
-import hashlib
 import os
 import sys
 import time
@@ -13,6 +12,7 @@ if sys.platform.startswith("linux"):
     from bpft.host.linux import boottime_ns, clock_synchronised, interfaces
 else:
     from bpft.host.bsd import boottime_ns, clock_synchronised, interfaces
+from bpft.digest import blake2b
 from bpft.host.interface import InterfaceInfo, LinkCounters
 
 __all__ = [
@@ -87,5 +87,5 @@ def installation_id() -> bytes:
         except OSError:
             continue
         if text:
-            return hashlib.blake2b(text, digest_size=16, person=b"bpft probe").digest()
+            return blake2b(text, digest_size=16, person=b"bpft probe").digest()
     return b""

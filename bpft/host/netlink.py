@@ -3,7 +3,6 @@
 Netlink, not /sys: it answers for the network namespace the process is in, whatever is mounted.
 """
 
-import socket
 import struct
 from collections.abc import Callable, Iterator
 
@@ -28,6 +27,8 @@ def dump(
     header: the request's own fixed part; those of the answers are as long.  wanted tells by it which objects are worth
     a closer look.  Raises OSError.
     """
+    import socket  # seldom needed where a capture file is read
+
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol) as kernel:
         kernel.settimeout(5)
         kernel.send(struct.pack("=IHHII", 16 + len(header), request, _REQUEST_DUMP, 1, 0) + header)
