@@ -1,29 +1,37 @@
-"""Periods of time: what -b and -e say, and which blocks lie in them (SEMANTICS R4)."""
+"""Periods of time: what words, -b and -e say, and which blocks lie in them (SEMANTICS R4)."""
 
-import re
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from bpft.errors import UsageError
 from bpft.record import Header
 
+if TYPE_CHECKING:
+    from bpft.report.spoken import Calendar
+
 SECOND = 1_000_000_000  #: in nanoseconds
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_UNIT = r"(?:s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)"
-_AGO = re.compile(rf"-\s*(?P<back>\d+\s*{_UNIT})|(?P<ago>\d+\s*{_UNIT})\s+ago")
-_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
-_DATE = re.compile(r"[\dw-]+")
-_WORDS = {"today": 0, "yesterday": 1}
-_FORMS = "use 2026-11-01, 2026-11-01T10:00, 10:00, today, yesterday, now, -2h or '2h ago' (s m h d w)"
+_INSTANTS = "2026-11-01, 2026-11-01T10:00, 10:00, today, yesterday, monday, 2026-11, now, -2h or '2h ago' (s m h d w)"
 
 
 class BadTime(UsageError):
     """{0} {1!r} is no time: {2}"""
 
 
+class BadPeriod(UsageError):
+    """{0!r} is {1}; {2}"""
+
+
 class EmptyPeriod(UsageError):
     """the period ends ({1}) before it begins ({0})"""
+
+
+class UnknownZone(UsageError):
+    """time zone {0!r} is known to Python, and not to the system: install its time zones (tzdata)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,7 @@ class Period:
 
     begin: int | None = None
     end: int | None = None
+    said: str = field(default="", compare=False)  #: in which words; empty: by -b and -e
 
     def takes(self, header: Header) -> bool:
         """Whether it holds a block.  One that was recorded before the clock was set lies in the open period alone."""
@@ -45,46 +54,79 @@ class Period:
         return (self.begin is None or self.begin <= middle) and (self.end is None or middle < self.end)
 
 
-def read_period(begin: str | None, end: str | None, now: datetime | None = None) -> Period:
-    """The period between two times in local time; a date alone means its first instant as begin, its last as end.
+def read_period(begin: str | None, end: str | None, now: datetime | None = None, billing_day: int = 1) -> Period:
+    """The period between two times in local time: the first instant of what begin says, the last of what end says.
 
     Raises BadTime and EmptyPeriod.
     """
     now = now or datetime.now().astimezone()
-    first = read_time("--begin", begin, now, last=False) if begin is not None else None
-    last = read_time("--end", end, now, last=True) if end is not None else None
+    first = read_time("--begin", begin, now, False, billing_day) if begin is not None else None
+    last = read_time("--end", end, now, True, billing_day) if end is not None else None
     if first is not None and last is not None and first >= last:
         raise EmptyPeriod(begin, end)
     return Period(first, last)
 
 
-def read_time(option: str, text: str, now: datetime, last: bool) -> int:
-    """One time as UTC nanoseconds."""
-    word = text.strip().lower()
-    ago = _AGO.fullmatch(word)
+def read_time(option: str, text: str, now: datetime, last: bool, billing_day: int = 1) -> int | None:
+    """One time as UTC nanoseconds: the first instant of what text says, or its end; None: open.  Raises BadTime."""
+    from bpft.report.spoken import Calendar
+
+    calendar = Calendar(now, billing_day)
     try:
-        if word == "now":
-            return _nanoseconds(now)
-        if ago:
-            amount, unit = re.findall(r"\d+|[a-z]", ago["back"] or ago["ago"])[:2]
-            return _nanoseconds(now - timedelta(seconds=int(amount) * _UNITS[unit]))
-        if word in _WORDS:
-            return _day(now.replace(tzinfo=None) - timedelta(days=_WORDS[word]), last)
-        if _CLOCK.fullmatch(word):
-            clock = word if word[2] == ":" else f"0{word}"
-            return _nanoseconds(datetime.fromisoformat(f"{now.date()}T{clock}"))
-        when = datetime.fromisoformat(text.strip())
-        return _day(when, last) if _DATE.fullmatch(word) else _nanoseconds(when)
-    except (ValueError, OverflowError, OSError) as error:
-        raise BadTime(option, text, _FORMS) from error
+        return calendar.span(text)[last]
+    except ValueError as error:
+        raise BadTime(option, text, f"{_meant(text, calendar)}use {_INSTANTS}") from error
 
 
-def _day(when: datetime, last: bool) -> int:
-    midnight = when.replace(hour=0, minute=0, second=0, microsecond=0)
-    return _nanoseconds(midnight + timedelta(days=1) if last else midnight)
+def read_words(words: Sequence[str], now: datetime | None = None, billing_day: int = 1) -> Period:
+    """The period that bare words say, as "last 7 days".  Raises BadPeriod and EmptyPeriod."""
+    from bpft.report.spoken import FORMS, Calendar
+
+    calendar = Calendar(now or datetime.now().astimezone(), billing_day)
+    text = " ".join(words)
+    try:
+        begin, end = calendar.span(text)
+    except ValueError as error:
+        hint = _meant(text, calendar) or "an expression goes after --where; "
+        raise BadPeriod(text, "neither a file nor a period", f"{hint}periods are {FORMS}") from error
+    if begin is not None and end is not None and begin >= end:
+        if begin == end and ".." not in text:
+            raise BadPeriod(text, "an instant, no period", f"since {text} is one, and so is {text}..now")
+        first, _, last = text.partition("..")
+        raise EmptyPeriod(first, last or first)
+    return Period(begin, end, text)
 
 
-def _nanoseconds(when: datetime) -> int:
-    """Local time where when carries no zone."""
-    whole = when.astimezone().replace(microsecond=0)
-    return int(whole.timestamp()) * SECOND + when.microsecond * 1000
+def says_period(text: str) -> bool:
+    """Whether text reads as a period or a time, or as a part of what people say of one."""
+    from bpft.report.spoken import VOCABULARY, Calendar
+
+    try:
+        Calendar(datetime.now().astimezone()).span(text)
+    except ValueError:
+        return text.lower() in VOCABULARY
+    return True
+
+
+def use_zone(name: str) -> None:
+    """From now on local time is that of a zone, for all of this process.  Raises UsageError."""
+    import os
+    import time
+
+    from bpft.rotation import zone
+
+    there = zone(name)
+    os.environ["TZ"] = name
+    time.tzset()
+    year = datetime.now().year
+    for month in (1, 7):  # The C library takes an unknown zone for UTC, and says nothing.
+        when = datetime(year, month, 1)
+        if when.astimezone().utcoffset() != when.replace(tzinfo=there).utcoffset():
+            raise UnknownZone(name)
+
+
+def _meant(text: str, calendar: Calendar) -> str:
+    from bpft.report.spoken import suggestion
+
+    meant = suggestion(text, calendar)
+    return f"did you mean {meant}? " if meant else ""
