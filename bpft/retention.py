@@ -122,8 +122,8 @@ def period_of(header: Header, unit: Unit, tz: tzinfo | None) -> tuple[int, int]:
     after = first + timedelta(days=1 if unit == "day" else 31)
     if unit == "month":
         after = after.replace(day=1)
-    begin, end = (naive.replace(tzinfo=tz) if tz else naive.astimezone() for naive in (first, after))
-    return int(begin.timestamp()), int(end.timestamp())
+    begin, end = (int(naive.replace(tzinfo=tz).timestamp()) for naive in (first, after))
+    return begin, end
 
 
 @dataclass(frozen=True, slots=True)

@@ -537,3 +537,19 @@ def test_an_empty_file_is_compacted_already(log: Path, capsys: pytest.CaptureFix
     with pytest.raises(NotALog, match="is not made"):
         compact(log, DAYS, log.with_name("out"))
     assert log.stat().st_size == 0
+
+
+def test_a_day_that_begins_at_one_belongs_to_no_hour_of_the_day_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cairo, 2026-04-24: the clock went from 00:00 to 01:00."""
+    monkeypatch.setenv("TZ", "Africa/Cairo")
+    time.tzset()
+    try:
+        noon = int(datetime(2026, 4, 24, 10, tzinfo=UTC).timestamp()) * 10**9
+        at = replace(header(), begin_ns=noon, end_ns=noon + 1)
+        expected = tuple(
+            int(datetime(2026, 4, day, hour, tzinfo=UTC).timestamp()) for day, hour in ((23, 22), (24, 21))
+        )
+        assert period_of(at, "day", None) == period_of(at, "day", zone("Africa/Cairo")) == expected
+    finally:
+        monkeypatch.undo()
+        time.tzset()
