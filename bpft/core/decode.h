@@ -67,12 +67,11 @@ static inline bool bpft_decode_plain(const struct bpft_decoder *dec, const struc
 		return false;
 	}
 	l4 = ip + header;
-	if (tail->proto == BPFT_TCP)
-		header += (l4[12] >> 4) * 4u < TCP ? TCP : (l4[12] >> 4) * 4u;
-	else if (tail->proto == BPFT_UDP)
-		header += UDP;
-	else
+	const bool tcp = tail->proto == BPFT_TCP;
+	const uint32_t offset = (l4[12] >> 4) * 4u, most = offset < TCP ? TCP : offset;
+	if (!tcp && tail->proto != BPFT_UDP)
 		return false;
+	header += tcp ? most : UDP; /* chosen, not branched to: which it is cannot be guessed */
 	if (total < header || total > frame->wirelen - ETHER || (dec->mtu && total > dec->mtu))
 		return false;
 	memcpy(tail, l4, 4);

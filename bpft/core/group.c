@@ -127,9 +127,10 @@ ALWAYS_INLINE void add_records(struct bpft_table *t, const int v, const uint8_t 
 {
 	uint64_t keys[2 * BATCH][WORDS6], hashed[2 * BATCH];
 	struct bpft_sums sums[2 * BATCH];
-	uint32_t number[2 * BATCH];
+	uint8_t *found[2 * BATCH];
 
 	while (n) {
+		const uint64_t folded = t->counters.folded;
 		unsigned m = 0;
 		for (; m < BATCH && n; n--, rec += rec_size(key_size)) {
 			unsigned made = reduce(rec, key_size, rule, &keys[m]);
@@ -147,9 +148,9 @@ ALWAYS_INLINE void add_records(struct bpft_table *t, const int v, const uint8_t 
 			}
 		}
 		for (unsigned i = 0; i < m; i++)
-			number[i] = prefetch_record(&t->half[v], hashed[i], key_size);
+			found[i] = prefetch_record(&t->half[v], hashed[i], key_size);
 		for (unsigned i = 0; i < m; i++) {
-			struct bpft_sums *s = prefetched_sums(t, v, keys[i], hashed[i], number[i], key_size);
+			struct bpft_sums *s = prefetched_sums(t, v, keys[i], hashed[i], found[i], folded, key_size);
 			if (s)
 				add_sums(s, &sums[i]);
 		}

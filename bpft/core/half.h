@@ -172,35 +172,30 @@ ALWAYS_INLINE void prefetch_slot(const struct half *h, uint64_t hashed)
 		__builtin_prefetch(&h->index[place(h, hashed)]);
 }
 
-/* The number + 1 of the record that is probably the key's, on its way into the cache; 0: none.
- * Between this and its use the table may grow (numbers stay) and fold (they do not). */
-ALWAYS_INLINE uint32_t prefetch_record(const struct half *h, uint64_t hashed, const size_t key_size)
+/* The record that is probably the key's, on its way into the cache; NULL: none. */
+ALWAYS_INLINE uint8_t *prefetch_record(const struct half *h, uint64_t hashed, const size_t key_size)
 {
 	if (!h->index)
-		return 0;
+		return NULL;
 	uint64_t mask = ((uint64_t)1 << h->bits) - 1;
 
 	for (uint64_t at = place(h, hashed); h->index[at]; at = (at + 1) & mask)
 		if (h->index[at] >> 32 == hashed >> 32) {
-			const uint8_t *rec = record(h, (uint32_t)h->index[at] - 1, key_size);
+			uint8_t *rec = record(h, (uint32_t)h->index[at] - 1, key_size);
 			__builtin_prefetch(rec, 1);
 			__builtin_prefetch(rec + rec_size(key_size) - 1, 1);
-			return (uint32_t)h->index[at];
+			return rec;
 		}
-	return 0;
+	return NULL;
 }
 
-/* As sums_for(), first trying the record that was prefetched. */
+/* As sums_for(), first trying the record that was prefetched when so many records had been folded: growth moves none,
+ * a fold does. */
 ALWAYS_INLINE struct bpft_sums *prefetched_sums(struct bpft_table *t, const int v, const void *key, uint64_t hashed,
-                                                uint32_t number, const size_t key_size)
+                                                uint8_t *rec, uint64_t folded, const size_t key_size)
 {
-	struct half *h = &t->half[v];
-
-	if (number && number <= h->count) {
-		uint8_t *rec = record(h, number - 1, key_size);
-		if (same(rec, key, key_size))
-			return sums_of(rec, key_size);
-	}
+	if (rec && folded == t->counters.folded && same(rec, key, key_size))
+		return sums_of(rec, key_size);
 	return sums_for(t, v, key, hashed, key_size);
 }
 

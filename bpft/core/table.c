@@ -33,7 +33,8 @@ ALWAYS_INLINE void add_some(struct bpft_table *t, const int v, struct bpft_flow 
                             const size_t key_size)
 {
 	struct half *h = &t->half[v];
-	uint32_t number[BATCH];
+	const uint64_t folded = t->counters.folded;
+	uint8_t *rec[BATCH];
 
 	for (unsigned i = 0; i < n; i++) {
 		struct bpft_flow *f = &flows[which ? which[i] : i];
@@ -42,10 +43,10 @@ ALWAYS_INLINE void add_some(struct bpft_table *t, const int v, struct bpft_flow 
 		prefetch_slot(h, f->hash);
 	}
 	for (unsigned i = 0; i < n; i++)
-		number[i] = prefetch_record(h, flows[which ? which[i] : i].hash, key_size);
+		rec[i] = prefetch_record(h, flows[which ? which[i] : i].hash, key_size);
 	for (unsigned i = 0; i < n; i++) {
 		const struct bpft_flow *f = &flows[which ? which[i] : i];
-		struct bpft_sums *s = prefetched_sums(t, v, &f->key, f->hash, number[i], key_size);
+		struct bpft_sums *s = prefetched_sums(t, v, &f->key, f->hash, rec[i], folded, key_size);
 
 		if (s) {
 			s->packets += f->packets;
@@ -98,6 +99,21 @@ void bpft_table_add_flows(struct bpft_table *t, struct bpft_flow *flows, unsigne
 		add_batch(t, flows + done, n - done < BATCH ? n - done : BATCH);
 }
 
+static void add_times(struct bpft_counters *to, int64_t first_ns, int64_t last_ns)
+{
+	if (!first_ns)
+		return;
+	if (!to->first_ns || last_ns > to->last_ns)
+		to->last_ns = last_ns;
+	if (!to->first_ns || first_ns < to->first_ns)
+		to->first_ns = first_ns;
+}
+
+void bpft_table_add_times(struct bpft_table *t, int64_t first_ns, int64_t last_ns)
+{
+	add_times(&t->counters, first_ns, last_ns);
+}
+
 static void merge_counters(struct bpft_counters *to, const struct bpft_counters *from)
 {
 	to->seen += from->seen;
@@ -111,10 +127,7 @@ static void merge_counters(struct bpft_counters *to, const struct bpft_counters 
 		to->dir[i].wire_frames += from->dir[i].wire_frames;
 		to->dir[i].wire_bytes += from->dir[i].wire_bytes;
 	}
-	if (from->first_ns && (!to->first_ns || from->last_ns > to->last_ns))
-		to->last_ns = from->last_ns;
-	if (from->first_ns && (!to->first_ns || from->first_ns < to->first_ns))
-		to->first_ns = from->first_ns;
+	add_times(to, from->first_ns, from->last_ns);
 }
 
 void bpft_table_merge(struct bpft_table *t, const struct bpft_table *src)

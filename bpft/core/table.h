@@ -25,6 +25,8 @@ struct bpft_counters *bpft_table_counters(struct bpft_table *t);
 
 /* Add decoded frames, skipped ones to their counters; hash need not be set. */
 void bpft_table_add_flows(struct bpft_table *t, struct bpft_flow *flows, unsigned n);
+/* Frames were captured between these times, UTC nanoseconds; 0, 0: none that tells one. */
+void bpft_table_add_times(struct bpft_table *t, int64_t first_ns, int64_t last_ns);
 /* Add src's records and counters. */
 void bpft_table_merge(struct bpft_table *t, const struct bpft_table *src);
 /* The sums under one key (struct bpft_key4 or bpft_key6), or NULL. */
