@@ -86,6 +86,17 @@ def lineage(marks: Sequence[Mark]) -> Lineage:
     return found
 
 
+def decisive(marks: Sequence[Mark], found: Lineage) -> set[int]:
+    """The places of those because of which others do not count: they must be whole, or the others would."""
+    counting = set(found.counts)
+    because: dict[bytes, set[int]] = {}
+    for place, one in enumerate(marks):
+        for key in (*one.replaces, *((one.id, *one.origins) if place in counting else ())):
+            because.setdefault(key, set()).add(place)
+    void = (one for place, one in enumerate(marks) if place not in counting)
+    return {place for one in void for key in (one.id, *one.origins) for place in because.get(key, ())}
+
+
 def superseded(marks: Iterable[Mark]) -> set[bytes]:
     """The ids of those that count no more because others name them."""
     by_any: set[bytes] = set()

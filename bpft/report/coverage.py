@@ -16,12 +16,15 @@ class Coverage:
     interfaces: list[str] = field(default_factory=list)
     captures: list[str] = field(default_factory=list)  #: file names
     hosts: list[str] = field(default_factory=list)  #: that ran the probes
+    live_ns: int = 0  #: until when what running daemons hold is in it; 0: none of it is
     undated_ns: int = 0  #: watched before the clock was set, nobody knows when
     _watched: list[Span] = field(default_factory=list)
 
-    def add(self, header: Header, origin: str) -> None:
-        """One more block, or capture; origin: its file."""
+    def add(self, header: Header, origin: str, is_live: bool = False) -> None:
+        """One more block, or capture; origin: its file.  is_live: a running daemon holds it."""
         self.blocks += 1
+        if is_live:
+            self.live_ns = max(self.live_ns, header.end_ns)
         if header.source == "file":
             _note(self.captures, header.source_name or origin)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +13,7 @@ from bpft.block import Block
 from bpft.blockscan import Damage
 from bpft.core import Table
 from bpft.errors import BlockDamaged, BpftError, CannotRead, NotACapture
-from bpft.lineage import Lineage, lineage, mark
+from bpft.lineage import decisive, lineage, mark
 from bpft.meter.result import FileResult
 from bpft.paths import DAMAGED, Paths
 from bpft.record import Counters, Header
@@ -67,6 +67,7 @@ class Part:
     origin: str  #: the file, as it was named
     header: Header
     content: Block | OldBlock | Table
+    is_live: bool = False  #: what a running daemon holds: it goes on
 
     def verify(self) -> None:
         """Check a block's bytes, before anything of it is counted.  Raises BlockDamaged."""
@@ -109,6 +110,7 @@ class Sources:
     troubles: list[str] = field(default_factory=list)
     _blocks: list[Part] = field(default_factory=list)
     _captures: list[str | Stream] = field(default_factory=list)
+    _counting: list[Part] | None = None  # those of the blocks that count; None: not looked for yet
 
     def add(self, name: str) -> None:
         """Look what a file holds, "-" being standard input; raises BpftError where it can be no source at all."""
@@ -125,25 +127,72 @@ class Sources:
         else:
             self._captures.append(name)
 
+    def add_running(self, paths: Paths, interfaces: Collection[str] = ()) -> None:
+        """What the daemons that run hold now; interfaces: only theirs.
+
+        Before add_recorded(): what a save takes from a table after this is found in the log then, as the later state
+        of the same epoch.
+        """
+        from bpft.report import live
+
+        self._blocks += [
+            Part(f"the running trafd of {block.header.interface}", block.header, block, is_live=True)
+            for block in live.tables(paths, interfaces, self.troubles.append)
+        ]
+
     def add_recorded(self, paths: Paths) -> None:
-        """All that trafd keeps.  Dumps first: what a save takes from a dump meanwhile is then found in the log."""
+        """All that trafd keeps.  Dumps first: what a save takes from a dump meanwhile is then found in the log.
+
+        Logs until there is no new name among them: one that is set aside meanwhile is found under its new one.
+        """
         for path in _recorded(paths.dumps):
-            try:
-                self._add_blocks(str(path))
-            except CannotRead:
-                if path.exists():
-                    raise
-        for path in _recorded(paths.logs):
-            self._add_blocks(str(path))
+            self._add_unless_gone(path)
+        known: set[Path] = set()
+        while new := [path for path in _recorded(paths.logs) if path not in known]:
+            known.update(new)
+            for path in new:
+                self._add_unless_gone(path)
         if not self._blocks:
             raise NothingRecorded(paths.logs)
 
+    def _add_unless_gone(self, path: Path) -> None:
+        try:
+            self._add_blocks(str(path))
+        except CannotRead:
+            if path.exists():
+                raise
+
+    def interfaces(self, takes: Callable[[Header], bool]) -> list[str]:
+        """The interfaces of the blocks that count and that takes() says yes to, sorted; "": of a capture."""
+        return sorted({part.header.interface for part in self._counted() if takes(part.header)})
+
+    def headers(self) -> list[Header]:
+        """What each block that counts says of itself."""
+        return [part.header for part in self._counted()]
+
     def parts(self) -> Iterator[Part]:
         """Blocks, each epoch once (E7, also in what was made of them), then captures, metered one after the other."""
-        found = self._lineage()
-        if len(found.counts) < len(self._blocks):  # only what is intact may keep another from being counted
-            self._blocks = list(filter(self._is_intact, self._blocks))
-            found = self._lineage()
+        yield from self._counted()
+        for name in self._captures:
+            yield self._metered(name)
+
+    def _counted(self) -> list[Part]:
+        if self._counting is None:
+            self._counting = self._found()
+        return self._counting
+
+    def _found(self) -> list[Part]:
+        """Those that count.  Only what is intact keeps others from being counted, so that alone is verified here."""
+        intact: set[int] = set()
+        while True:
+            marks = [mark(part.content) for part in self._blocks if not isinstance(part.content, Table)]
+            found = lineage(marks)
+            doubtful = [self._blocks[place] for place in sorted(decisive(marks, found))]
+            damaged = [id(part) for part in doubtful if id(part) not in intact and not self._is_intact(part)]
+            if not damaged:
+                break
+            intact.update(id(part) for part in doubtful)
+            self._blocks = [part for part in self._blocks if id(part) not in damaged]
         for place in found.torn:
             part = self._blocks[place]
             self.troubles.append(
@@ -151,13 +200,7 @@ class Sources:
                 f"{moment(part.header.end_ns)} is left out: it stands in part for blocks that others stand for; "
                 "report on what they were made of"
             )
-        for place in found.counts:
-            yield self._blocks[place]
-        for name in self._captures:
-            yield self._metered(name)
-
-    def _lineage(self) -> Lineage:
-        return lineage([mark(part.content) for part in self._blocks if not isinstance(part.content, Table)])
+        return [self._blocks[place] for place in found.counts]
 
     def _is_intact(self, part: Part) -> bool:
         try:
