@@ -30,6 +30,7 @@ struct bpft_live {
 	unsigned nfds;
 	struct bpft_meter meter;
 	uint64_t left;       /* frames that -c leaves */
+	uint64_t delivered;  /* frames that the engine handed over */
 	atomic_bool stopping;
 	char fallback[BPFT_ERROR];
 
@@ -180,10 +181,20 @@ static int dispatch(struct bpft_live *l, bool counted)
 	int burst = counted && l->left < BURST ? (int)l->left : BURST;
 	int n = l->engine->ops->dispatch(l->engine, &l->meter, burst);
 
+	if (n > 0)
+		l->delivered += (uint64_t)n;
 	if (counted && n > 0)
 		l->left -= (uint64_t)n;
 	bpft_meter_flush(&l->meter);
 	return n;
+}
+
+/* Whether all that the kernel took was handed over.  Where its count means something else (frames before the filter,
+ * both sides of a loopback) this stays false, and whoever waits waits for the timeout. */
+static bool kernel_holds_nothing(struct bpft_live *l)
+{
+	l->engine->ops->read_stats(l->engine);
+	return l->engine->stats.received - l->engine->stats.dropped == l->delivered;
 }
 
 static enum bpft_live_end capture(struct bpft_live *l, bool counted)
@@ -208,13 +219,15 @@ static enum bpft_live_end capture(struct bpft_live *l, bool counted)
 		if (counted && !l->left)
 			return BPFT_LIVE_COUNT;
 		pthread_mutex_lock(&l->lock);
-		if (l->request != NOTHING && now_ms() >= l->not_before)
+		if (l->request != NOTHING && (now_ms() >= l->not_before || kernel_holds_nothing(l)))
 			perform(l);
 		pthread_mutex_unlock(&l->lock);
 		if (atomic_load(&l->stopping)) {
 			if (!drained)
 				drained = now_ms() + l->timeout_ms + SLACK_MS;
 			else if (now_ms() >= drained && (n < BURST || now_ms() >= drained + MOST_DRAIN_MS))
+				return BPFT_LIVE_STOPPED;
+			if (kernel_holds_nothing(l))
 				return BPFT_LIVE_STOPPED;
 		}
 	}

@@ -35,7 +35,7 @@ struct bpft_engine {
 	int buffer;          /* bytes the kernel has for frames */
 	int look_again_ms;   /* > 0: dispatch wants to be called after so long, nothing will wake it */
 	struct bpft_live_stats stats;
-	char error[BPFT_ERROR]; /* why dispatch said -1 */
+	char error[BPFT_ERROR]; /* why dispatch said -1; before, what libpcap warned of at opening */
 };
 
 struct bpft_engine_ops {
