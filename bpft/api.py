@@ -140,7 +140,7 @@ class Block:
                 yield piece.version, piece.records
                 continue
             if not piece.other:
-                where.refuse_unknown(self.path, piece.has_ports, piece.has_proto)
+                where.refuse_unknown(self.path, self.header.key_mode, piece.has_ports, piece.has_proto)
             yield piece.version, where.select(piece.version, piece.records)
 
 

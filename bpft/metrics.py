@@ -14,7 +14,8 @@ from bpft.control_client import NoAnswer, ask, fetch
 from bpft.errors import BpftError, NotRunning
 from bpft.export.output import new_file
 from bpft.paths import Paths
-from bpft.report.group import GROUPINGS, Tally
+from bpft.report.dimension import grouping
+from bpft.report.group import Tally
 from bpft.report.rows import Ranking
 
 ANSWER_WITHIN_S = 10.0  #: what Prometheus waits for a scrape
@@ -124,7 +125,7 @@ class Daemons(Collector):
         """(host, bytes sent, bytes received) of the busiest, then of "other": in sum those of the table."""
         if not self._hosts:
             return []
-        tally = Tally(GROUPINGS["host"])
+        tally = Tally(grouping("host"))
         for group in fetch(self._where, interface, ANSWER_WITHIN_S).groups():
             tally.add(group.version, group.records())
         # "other" is up to one row for each version of IP.

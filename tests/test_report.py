@@ -16,10 +16,12 @@ from bpft import core
 from bpft.report.answer import Answer, Question
 from bpft.report.completeness import Completeness
 from bpft.report.coverage import Coverage
-from bpft.report.group import GROUPINGS, Tally, remainder
+from bpft.report.dimension import grouping
+from bpft.report.group import Tally, remainder
 from bpft.report.render import csv, json, table
 from bpft.report.rows import Ranking
 
+GROUPINGS = ("key", "src", "dst", "host", "pair", "port", "proto")
 ADDRESSES = {
     4: [b"\x0a\0\0\1", b"\x0a\0\0\2", bytes(4), b"\xff\xff\xff\xff"],
     6: [b"\xfd" + bytes(14) + b"\1", bytes(16), bytes(10) + b"\xff\xff\x0a\0\0\1"],
@@ -104,7 +106,7 @@ def plainly(by: str, everything: list[Plain]) -> dict[tuple[object, ...], list[i
 
 
 def answer_of(everything: list[Plain], by: str, **question: object) -> Answer:
-    tally = Tally(GROUPINGS[by])
+    tally = Tally(grouping(by))
     for record in everything:
         tally.add(record.version, record.dense())
     totals = tally.totals()
@@ -232,7 +234,10 @@ def test_json_tells_the_same_as_csv() -> None:
     document = stdlib_json.loads(whole.getvalue())
     assert document["schema"] == "bpft-report-1"
     assert document["totals"] == {"packets": 9, "all": 680, "data": 332}
-    assert document["rows"] == [stdlib_json.loads(line) for line in lines.getvalue().splitlines()]
+    each = [stdlib_json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [{name: line[name] for name in document["rows"][0]} for line in each] == document["rows"]
+    assert all(line["schema"] == "bpft-report-1" and line["interfaces"] == [] for line in each)
+    assert document["other_rows"] == {"rows": 2, "packets": 2, "all": 110, "data": 14}
     assert document["rows_in_all"] == 5
     assert document["rows"][1] == {
         "src": "10.0.0.2",
@@ -261,7 +266,8 @@ def test_table_shows_dashes_other_and_what_the_rows_sum_to() -> None:
     assert lines[4].split() == ["10.0.0.2", "-", "10.0.0.1", "-", "-", "1", "70", "B", "90", "B"]
     assert lines[5].split() == ["other", "-", "-", "-", "-", "2", "8", "B", "80", "B"]
     assert lines[7].split() == ["4", "of", "5", "rows,", "92.64", "%", "8", "330", "B", "630", "B"]
-    assert lines[8].split() == ["total", "9", "332", "B", "680", "B"]
+    assert lines[8].split() == ["1", "other", "row", "1", "2", "B", "50", "B"]
+    assert lines[9].split() == ["total", "9", "332", "B", "680", "B"]
 
 
 def test_a_table_fits_80_columns_for_ipv4() -> None:

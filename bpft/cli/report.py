@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
 
@@ -11,18 +11,13 @@ from bpft.errors import CannotRead, CannotWrite
 from bpft.messages import one_line
 from bpft.paths import environment_root
 from bpft.report.answer import Answer, Question, answer
-from bpft.report.group import GROUPINGS
 from bpft.report.period import read_period
 from bpft.report.source import Sources
 from bpft.report.units import Units
 
-if TYPE_CHECKING:
-    from bpft.core import Sort
-
 _WIDTH = 80  # where nothing tells it
 _TABLE_ROWS = 10  # with heading and totals they fit the smallest terminal
 
-_SORTS = click.Choice(["packets", "all", "data", "key"])
 _FORMATS = click.Choice(["table", "csv", "json", "ndjson"])
 
 
@@ -33,9 +28,9 @@ _FORMATS = click.Choice(["table", "csv", "json", "ndjson"])
 @click.argument("words", metavar="[FILE]...", nargs=-1)
 @click.option("-r", "--read", "files", metavar="FILE", multiple=True, help="Read FILE, whatever its name looks like.")
 @click.option("-i", "--interface", "interfaces", metavar="IFACE", multiple=True, help="Only what was seen on IFACE.")
-@click.option("--by", type=click.Choice(list(GROUPINGS)), default="key", show_default=True, help="What a row is.")
+@click.option("--by", metavar="WORD,...", default="key", show_default=True, help="What a row is: host, or day,host.")
 @click.option("--top", type=click.IntRange(min=0), metavar="N", help="Rows; 0: all.  Default: 10 in a table, else all.")
-@click.option("-s", "--sort", type=_SORTS, default="all", show_default=True, help="Largest first, or by key.")
+@click.option("-s", "--sort", metavar="COLUMN", default="", help="Largest first, or by a key column; key: by all.")
 @click.option("-n", "--numeric", is_flag=True, help="Numbers instead of names; the DNS is not asked.")
 @click.option("-b", "--begin", metavar="TIME", help="Only blocks that begin around or after TIME.")
 @click.option("-e", "--end", metavar="TIME", help="Only blocks before TIME; a date means its end.")
@@ -50,7 +45,7 @@ def report(
     interfaces: tuple[str, ...],
     by: str,
     top: int | None,
-    sort: "Sort",
+    sort: str,
     numeric: bool,
     begin: str | None,
     end: str | None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,16 +12,17 @@ from bpft.report import units
 from bpft.report.ahead import ahead
 from bpft.report.completeness import Completeness
 from bpft.report.coverage import Coverage
-from bpft.report.group import GROUPINGS, Tally, remainder
+from bpft.report.dimension import grouping
+from bpft.report.group import WRAP, Tally, Totals, added, remainder
 from bpft.report.period import Period
 from bpft.report.rows import Ranking, Row
 from bpft.report.source import Columns, Part, Piece, Sources
 from bpft.report.where import Where
 
 if TYPE_CHECKING:
-    from bpft.core import Sort
-
-Totals = tuple[int, int, int]  #: packets, all, data
+    from bpft.report.bucket import Bucket, Buckets
+    from bpft.report.rates import GroupRate, InterfaceRate
+    from bpft.report.scope import Scopes
 
 
 class NothingInPeriod(BpftError):
@@ -44,12 +45,14 @@ class NotRecorded(BpftError):
 class Question:
     """What is asked of the sources."""
 
-    by: str = "key"
-    sort: Sort = "all"
+    by: str = "key"  #: dimensions, joined by commas
+    sort: str = ""  #: a column or "key"; empty: see Ranking.rows()
     top: int = 0  #: 0: all rows
     where: str = ""
     period: Period = field(default_factory=Period)
     interfaces: tuple[str, ...] = ()  #: empty: all
+    reverse: bool = False
+    scopes: Sequence[tuple[str, Sequence[str]]] = ()  #: Config.scopes, for --by scope
 
 
 @dataclass(slots=True)
@@ -64,43 +67,138 @@ class Answer:
     coverage: Coverage
     completeness: Completeness
     troubles: list[str]  #: what could not be read, a line each
+    notes: list[str] = field(default_factory=list)  #: what a reader has to know of the rows, a line each
+    #: interface (empty where interfaces are not kept apart): its buckets in order; empty: none were asked for
+    buckets: dict[str, list[Bucket]] = field(default_factory=dict)
+    series: dict[str, list[bytes]] = field(default_factory=dict)  #: interface: the packed series of its blocks
 
     def rows(self) -> Iterator[Row]:
         """The rows asked for."""
-        return self.ranking.rows(self.question.sort, self.question.top)
+        return self.ranking.rows(self.question.sort, self.question.top, self.question.reverse)
+
+    def rest(self, shown: Iterable[int]) -> tuple[int, ...]:
+        """What the rows sum to that are not shown, of what those sum to that are."""
+        return tuple((all_ - part) % WRAP for all_, part in zip(self.ranking.sums, shown, strict=True))
+
+    def groups(self, top: int = 0) -> Iterator[GroupRate]:
+        """Rates over the buckets of the largest groups, none without buckets; top 0: all."""
+        if not self.buckets:
+            return iter(())
+        from bpft.report.rates import group_rates
+
+        return group_rates(self.ranking, self.buckets, top)
+
+    def rates(self) -> dict[str, InterfaceRate]:
+        """By interface, from the 5-minute series of all its blocks; what cannot be read of them is among troubles."""
+        from bpft.report.rates import interface_rate
+
+        found = {}
+        for interface, packed in self.series.items():
+            try:
+                rate = interface_rate(packed)
+            except ValueError as error:
+                self.troubles.append(f"{interface}: its rates are left out: {error}")
+                continue
+            if rate:
+                found[interface] = rate
+        return found
 
 
 class _Reading:
     """Parts on their way into tables."""
 
     def __init__(self, question: Question) -> None:
+        self.grouping = grouping(question.by)
         self.where = Where(question.where) if question.where else None
-        self.tally = Tally(GROUPINGS[question.by])
-        self.everything = Tally(GROUPINGS["proto"]) if self.where else self.tally
+        self.tallies: dict[tuple[str | None, ...], Tally] = {}
+        self.before_where = Tally(grouping("proto"))
         self.remainder: Totals = (0, 0, 0)
         self.coverage = Coverage()
         self.completeness = Completeness()
+        self.watched: dict[tuple[str, Bucket], Coverage] = {}
+        self.series: dict[str, list[bytes]] = {}
+        self.buckets: Buckets | None = None
+        self.scopes: Scopes | None = None
+        if self.grouping.bucket:
+            from bpft.report.bucket import Buckets
+
+            self.buckets = Buckets(self.grouping.bucket)
+        if "scope" in self.grouping.outer:
+            from bpft.report.scope import Scopes
+
+            self.scopes = Scopes(question.scopes)
 
     def add(self, part: Part) -> None:
         """Raises BlockDamaged, and BadExpression where the part does not hold what --where asks for."""
-        pieces: Iterator[Piece | Columns] = part.pieces() if self.where else part.columns(self.tally.grouping.needed)
+        whole = self.where or self.scopes
+        pieces: Iterator[Piece | Columns] = part.pieces() if whole else part.columns(self.grouping.needed)
         with ahead(pieces) if part.is_long else nullcontext(pieces) as pieces:
             part.verify()
-            self.coverage.add(part.header, part.origin)
-            self.completeness.add(part.header)
+            header = part.header
+            self.coverage.add(header, part.origin)
+            self.completeness.add(header)
+            if header.series:
+                self.series.setdefault(header.interface, []).append(header.series)
+            bucket = self.buckets.of(header) if self.buckets else None
+            if bucket:
+                interface = _interface(part) if "interface" in self.grouping.outer else ""
+                self.watched.setdefault((interface, bucket), Coverage()).add(header, part.origin)
+            if not self.scopes:
+                self._tally(part, bucket)  # what was watched has its place, even where it holds nothing
             for piece in pieces:
-                piece.add_to(self.everything)
-                if isinstance(piece, Piece):
-                    self._note(part, piece)
+                if isinstance(piece, Columns):
+                    piece.add_to(self._tally(part, bucket))
+                else:
+                    self._add_piece(part, piece, bucket)
 
-    def _note(self, part: Part, piece: Piece) -> None:
-        """What is "other" of a piece, and with --where what is asked for."""
-        packets, all_, data = remainder(piece.records)
-        self.remainder = (self.remainder[0] + packets, self.remainder[1] + all_, self.remainder[2] + data)
+    def _add_piece(self, part: Part, piece: Piece, bucket: Bucket | None) -> None:
+        """What is "other" of a piece, and with --where what is asked for; by scope, each share where it belongs."""
+        version, records = piece.version, piece.records
+        self.remainder = added(self.remainder, remainder(records))
         if self.where:
+            piece.add_to(self.before_where)
             if not piece.other:
-                self.where.refuse_unknown(part.origin, piece.has_ports, piece.has_proto)
-            self.tally.add(piece.version, self.where.select(piece.version, piece.records))
+                self.where.refuse_unknown(part.origin, part.header.key_mode, piece.has_ports, piece.has_proto)
+            records = self.where.select(version, records)
+        if not self.scopes:
+            self._tally(part, bucket).add(version, records)
+            return
+        for share in self.scopes.at(part.header).split(version, records):
+            self._tally(part, bucket, share.scope).add(version, share.records, share.way)
+
+    def _tally(self, part: Part, bucket: Bucket | None, scope: str = "") -> Tally:
+        """Where its records go."""
+        known = {"interface": _interface(part), "scope": scope}
+        outer = tuple(known.get(name, bucket and bucket.name) for name in self.grouping.outer)
+        if outer not in self.tallies:
+            self.tallies[outer] = Tally(self.grouping, outer, bucket)
+        return self.tallies[outer]
+
+    def totals(self) -> Totals:
+        """Of the records asked for."""
+        found: Totals = (0, 0, 0)
+        for tally in self.tallies.values():
+            found = added(found, tally.totals())
+        return found
+
+    def timed(self) -> dict[str, list[Bucket]]:
+        """The buckets of each interface, in order, with the time watched in them; the tallies are told as well."""
+        covered = {place: coverage.covered_ns for place, coverage in self.watched.items()}
+        found: dict[str, list[Bucket]] = {}
+        for interface, bucket in sorted(covered, key=lambda place: place[1].begin_ns):
+            known = bucket._replace(covered_ns=covered[interface, bucket])
+            found.setdefault(interface, []).append(known)
+        for tally in self.tallies.values():
+            if tally.bucket:
+                named = dict(zip(self.grouping.outer, tally.outer, strict=True))
+                place = named.get("interface") or "", tally.bucket
+                tally.bucket = tally.bucket._replace(covered_ns=covered[place])
+        return found
+
+
+def _interface(part: Part) -> str:
+    """Where a part was counted; a capture is its file."""
+    return part.header.interface or part.header.source_name or part.origin
 
 
 def answer(question: Question, sources: Sources) -> Answer:
@@ -120,19 +218,28 @@ def answer(question: Question, sources: Sources) -> Answer:
             sources.troubles.append(str(error))
     if not reading.coverage.blocks:
         raise _nothing(question, left_out)
-    everything = reading.everything.totals()
+    notes = []
+    if reading.buckets:
+        reading.buckets.refuse()
+        notes = [note] if (note := reading.buckets.note()) else []
+    totals = reading.totals()
+    everything = reading.before_where.totals() if reading.where else totals
     reading.completeness.packets = everything[0]
     if not reading.completeness.adds_up:
         sources.troubles.append("the figures do not add up: frames seen are not frames counted and skipped; see below")
+    buckets = reading.timed()
     return Answer(
         question,
-        Ranking(reading.tally),
-        reading.tally.totals(),
+        Ranking(*reading.tallies.values(), grouping=reading.grouping),
+        totals,
         everything,
         reading.remainder,
         reading.coverage,
         reading.completeness,
         sources.troubles,
+        notes,
+        buckets,
+        reading.series,
     )
 
 

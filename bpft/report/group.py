@@ -1,141 +1,162 @@
-"""Groupings: records summed again under a reduced key, in the same C table the meter uses (R2)."""
+"""Records summed again under a reduced key, in the same C table the meter uses (R2)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bpft import core
-from bpft.blocklayout import COLUMNS
 from bpft.core import Table
+from bpft.report.dimension import Grouping
 
 if TYPE_CHECKING:
-    from bpft.core import GroupBy, Sort, Version
+    from bpft.core import Sort, Version
+    from bpft.report.bucket import Bucket
+    from bpft.report.scope import Way
+
+Totals = tuple[int, int, int]  #: packets, all, data
 
 VERSIONS: tuple[Version, ...] = (4, 6)
-ADDRESSES = ("src", "dst", "host")  #: the columns that hold addresses, which are never absent
+RECORD_SIZE: dict[Version, int] = {4: 40, 6: 64}
+SUMS = Struct("=QQQ")  #: what a record ends with
+WRAP = 1 << 64  #: sums have 64 bits and wrap around
 
 _CHUNK = 4096  # records taken from a view at once: a report of any length needs little memory
-_KEY_SIZE: dict[Version, int] = {4: 16, 6: 40}
 _TAIL = 32  # what both record layouts end with: sport, dport, proto, flags, vlan, then the sums
-_SUMS = Struct("=QQQ")
-_WRAP = 1 << 64
-_WHOLE = (32, 128)  # bits of addresses
-
-
-@dataclass(frozen=True, slots=True)
-class Grouping:
-    """What --by names: its key columns, where a record holds them, and the tables it takes."""
-
-    name: str
-    columns: tuple[str, ...]
-    cells: slice  #: of a record's (src, sport, dst, dport, proto)
-    tables: tuple[GroupBy, ...]
-    fields: tuple[str, ...]  #: of a record that a row depends on, sums aside
-    twice: str = ""  #: where a packet is in two rows: of what; rows then add up to more than the total
-
-    @property
-    def needed(self) -> set[int]:
-        """The ids of the columns of a block that a row depends on."""
-        return {COLUMNS[name] for name in (*self.fields, "packets", "all", "data")}
-
-    @property
-    def sums(self) -> tuple[str, ...]:
-        """The sum columns."""
-        return ("packets", "all", "data", "in", "out") if self.name == "host" else ("packets", "all", "data")
-
-
-_SRC, _DST = ("src4", "src6"), ("dst4", "dst6")
-
-GROUPINGS = {
-    grouping.name: grouping
-    for grouping in (
-        Grouping("key", ("src", "sport", "dst", "dport", "proto"), slice(0, 5), ("key",), tuple(COLUMNS)),
-        Grouping("src", ("src",), slice(0, 1), ("src",), _SRC),
-        Grouping("dst", ("dst",), slice(0, 1), ("dst",), _DST),
-        Grouping("host", ("host",), slice(0, 1), ("src", "dst", "self"), _SRC + _DST, twice="hosts"),
-        Grouping("pair", ("src", "dst"), slice(0, 4, 2), ("pair",), _SRC + _DST),
-        Grouping(
-            "port", ("port", "proto"), slice(1, 5, 3), ("port", "proto"), ("sport", "dport", "proto"), twice="ports"
-        ),
-        Grouping("proto", ("proto",), slice(4, 5), ("proto",), ("proto",)),
-    )
-}
+_OTHER_SCOPE = "other"
 
 
 class Tally:
-    """Records of any number of blocks, summed under one grouping."""
+    """Records of any number of blocks, summed under one grouping; of one bucket, interface and scope, where it has any.
 
-    def __init__(self, grouping: Grouping) -> None:
+    Its tables by role.  "rows": what the rows are.  Where a record is looked at from both of its ends: "out" from its
+    source, "in" from its destination, "self" where the two are the same; rows are out + in - self.  With scopes "in"
+    and "out" are what went there as seen from the local side.  "once": where rows count a record twice, its total.
+    """
+
+    def __init__(self, grouping: Grouping, outer: tuple[str | None, ...] = (), bucket: Bucket | None = None) -> None:
+        """outer: the cells that all rows share; bucket: that one of them, if there is one."""
         self.grouping = grouping
-        self.tables: dict[GroupBy, Table] = {by: Table() for by in grouping.tables}
+        self.outer = outer
+        self.bucket = bucket
+        self.tables: dict[str, Table] = {role: Table() for role in grouping.tables}
+        self._by_way = "scope" in grouping.outer and "self" not in grouping.tables
 
-    def add(self, version: Version, records: bytes) -> None:
-        """Add dense records."""
-        for by, table in self.tables.items():
-            table.add_records(version, records, by=by)
+    def add(self, version: Version, records: bytes, way: Way = "") -> None:
+        """Add dense records; way: where they went, for scopes."""
+        for role, by in self.grouping.tables.items():
+            if not self._by_way or role in ("rows", "once", way):
+                self.tables[role].add_records(version, records, by=by, bits=self.grouping.bits)
 
     def add_columns(self, version: Version, rows: int, columns: list[tuple[int, int, bytes]]) -> None:
         """Add the records of a row group, none of which is the remainder.  ValueError where they make no sense."""
-        core.add_columns(version, rows, columns, [(table, by, _WHOLE) for by, table in self.tables.items()])
+        tables = [(self.tables[role], by, self.grouping.bits) for role, by in self.grouping.tables.items()]
+        core.add_columns(version, rows, columns, tables)
 
-    def totals(self) -> tuple[int, int, int]:
-        """(packets, all, data) of the records, each counted once (by port the proto table does that)."""
-        return self.tables[
-            self.grouping.tables[-1] if self.grouping.name == "port" else self.grouping.tables[0]
-        ].totals()
+    def totals(self) -> Totals:
+        """(packets, all, data) of the records, each counted once."""
+        return self.tables[next(role for role in ("once", "rows", "out") if role in self.tables)].totals()
 
-    def rows(self) -> Table:
-        """The table whose records are the rows; nothing may be added afterwards."""
-        first = self.tables[self.grouping.tables[0]]
-        if self.grouping.name == "host":
-            return _hosts(first, self.tables["dst"], self.tables["self"])
-        return _one_version(first) if self.grouping.name in ("port", "proto") else first
+    def finish(self) -> Finished:
+        """Its rows; nothing may be added afterwards."""
+        if "self" in self.tables:
+            out, into = self.tables["out"], self.tables["in"]
+            return Finished(_both_ends(out, into, self.tables["self"]), into, out)
+        make = _version_free
+        if self.grouping.has_addresses:
+            make = _as_it_is
+        elif not self.grouping.fields:
+            make = _one_row
+        ways = [make(self.tables[role]) if role in self.tables else None for role in ("in", "out")]
+        return Finished(make(self.tables["rows"]), *ways)
+
+    @property
+    def is_remainder(self) -> bool:
+        """Whether all of it is the remainder (C7), which has a scope of its own."""
+        named = dict(zip(self.grouping.outer, self.outer, strict=True))
+        return named.get("scope") == _OTHER_SCOPE
 
 
-def chunks(table: Table, version: Version, sort: Sort = "key", limit: int = 0) -> Iterator[bytes]:
-    """The dense records of one IP version in order, some thousand at a time."""
-    view = table.view(version, sort=sort, limit=limit)
-    for start in range(0, len(view), _CHUNK):
-        yield view.records(start, _CHUNK)
+class Finished(NamedTuple):
+    """Tables of a tally that is complete, all under the same keys."""
+
+    rows: Table
+    into: Table | None  #: for the column in
+    out: Table | None
 
 
-def remainder(records: bytes) -> tuple[int, int, int]:
+def chunks(
+    table: Table, version: Version, sort: Sort = "key", limit: int = 0, reverse: bool = False, size: int = _CHUNK
+) -> Iterator[bytes]:
+    """The dense records of one IP version in order, some thousand at a time; reverse: those of a chunk too."""
+    view = table.view(version, sort=sort, limit=0 if reverse else limit)
+    if not reverse:
+        for start in range(0, len(view), size):
+            yield view.records(start, size)
+        return
+    left = len(view)
+    until = left - limit if limit else 0
+    one = RECORD_SIZE[version]
+    while left > max(until, 0):
+        count = min(size, left - max(until, 0))
+        left -= count
+        records = view.records(left, count)
+        yield b"".join(records[at : at + one] for at in range(len(records) - one, -1, -one))
+
+
+def remainder(records: bytes) -> Totals:
     """(packets, all, data) of "other" if these dense records, sorted by key, end with it."""
     if not records or not records[5 - _TAIL] & core.OTHER:
         return 0, 0, 0
-    packets, all_, data = _SUMS.unpack(records[-_SUMS.size :])
+    packets, all_, data = SUMS.unpack(records[-SUMS.size :])
     return packets, all_, data
 
 
-def _hosts(src: Table, dst: Table, self_: Table) -> Table:
-    """What each host sent and received, less what it sent to itself and "other", which both tables hold.
+def added(one: Totals, other: Totals) -> Totals:
+    """Two totals in one."""
+    return (one[0] + other[0]) % WRAP, (one[1] + other[1]) % WRAP, (one[2] + other[2]) % WRAP
 
-    Sums are 64-bit and wrap, so adding the two's complement subtracts.
+
+def _both_ends(out: Table, into: Table, self_: Table) -> Table:
+    """What each end sent and received, less what it sent to itself and "other", which both tables hold.
+
+    Sums wrap, so adding the two's complement subtracts.
     """
-    hosts = Table()
-    hosts.merge(src)
-    hosts.merge(dst)
+    ends = Table()
+    ends.merge(out)
+    ends.merge(into)
     for version in VERSIONS:
-        size = _KEY_SIZE[version] + _SUMS.size
+        size = RECORD_SIZE[version]
         for records in chunks(self_, version):
-            for at in range(0, len(records), size):
-                _subtract(hosts, version, records[at : at + size])
-        other = bytes([0] * (_KEY_SIZE[version] - 3) + [core.OTHER | core.NO_PORTS | core.NO_PROTO, 0, 0])
-        sums = src.get(version, other)
+            _subtract(ends, version, (records[at : at + size] for at in range(0, len(records), size)))
+        other = bytes([0] * (size - SUMS.size - 3) + [core.OTHER | core.NO_PORTS | core.NO_PROTO, 0, 0])
+        sums = out.get(version, other)
         if sums:
-            _subtract(hosts, version, other + _SUMS.pack(*sums))
-    return hosts
+            _subtract(ends, version, [other + SUMS.pack(*sums)])
+    return ends
 
 
-def _subtract(table: Table, version: Version, record: bytes) -> None:
-    sums = (-value % _WRAP for value in _SUMS.unpack(record[-_SUMS.size :]))
-    table.add_records(version, record[: -_SUMS.size] + _SUMS.pack(*sums))
+def _subtract(table: Table, version: Version, records: Iterator[bytes] | list[bytes]) -> None:
+    negated = (
+        record[: -SUMS.size] + SUMS.pack(*(-value % WRAP for value in SUMS.unpack(record[-SUMS.size :])))
+        for record in records
+    )
+    table.add_records(version, b"".join(negated))
 
 
-def _one_version(table: Table) -> Table:
+def _as_it_is(table: Table) -> Table:
+    return table
+
+
+def _one_row(table: Table) -> Table:
+    """A table of one record that knows nothing but the sums of all: what was watched has a row, even an empty one."""
+    whole = Table()
+    whole.add_records(4, bytes([0] * 13 + [core.NO_PORTS | core.NO_PROTO, 0, 0]) + SUMS.pack(*table.totals()))
+    return whole
+
+
+def _version_free(table: Table) -> Table:
     """Keys without addresses are the same for IPv4 and IPv6: one table of IPv4 records."""
     merged = Table()
     for records in chunks(table, 4):

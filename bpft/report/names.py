@@ -43,13 +43,17 @@ def service_name(port: int, proto: int | None) -> str:
 
 def named(columns: tuple[str, ...], key: tuple[Cell, ...]) -> tuple[str, ...]:
     """The key cells of a row as text, protocols and services by name; absent ones are empty."""
-    proto = key[-1] if columns[-1] == "proto" and isinstance(key[-1], int) else None
+    proto = key[columns.index("proto")] if "proto" in columns else None
     texts = []
     for column, cell in zip(columns, key, strict=True):
-        if isinstance(cell, int):
-            texts.append(protocol_name(cell) if column == "proto" else service_name(cell, proto))
-        else:
+        if not isinstance(cell, int):
             texts.append(cell or "")
+        elif column == "proto":
+            texts.append(protocol_name(cell))
+        elif column == "vlan":
+            texts.append(str(cell))
+        else:
+            texts.append(service_name(cell, proto if isinstance(proto, int) else None))
     return tuple(texts)
 
 

@@ -28,7 +28,12 @@ def count(value: int, units: Units = "si") -> str:
 def rate(value: int, ns: int) -> str:
     """Bytes in a time as bit/s; empty where no time passed, or next to nothing did in it."""
     bits = value * 8 * SECOND // ns if ns > 0 else 0
-    return _scaled(bits, *_PREFIXES["si"]) + "bit/s" if bits else ""
+    return pace(bits) if bits else ""
+
+
+def pace(bps: int) -> str:
+    """bit/s: "12.3 Mbit/s"."""
+    return _scaled(bps, *_PREFIXES["si"]) + "bit/s"
 
 
 def share(part: int, whole: int) -> str:

@@ -1,17 +1,22 @@
 """A plain table for people: heading, rows, what they sum to, and whether it adds up."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from bpft.messages import one_line
 from bpft.report import units
 from bpft.report.answer import Answer
-from bpft.report.group import ADDRESSES
+from bpft.report.dimension import ADDRESSES, OUTER
 from bpft.report.names import named
-from bpft.report.render import batches
+from bpft.report.render import batches, whole_sums
 from bpft.report.render.grid import Grid
 from bpft.report.rows import Row
 from bpft.report.units import Units
+
+if TYPE_CHECKING:
+    from bpft.report.resolve import HostNames
 
 _WORDS = {
     "src": "From",
@@ -19,10 +24,22 @@ _WORDS = {
     "dst": "To",
     "dport": "Port",
     "host": "Host",
+    "net": "Network",
     "port": "Port",
+    "service": "Service",
     "proto": "Proto",
+    "direction": "Direction",
+    "vlan": "VLAN",
+    "interface": "Interface",
+    "scope": "Scope",
+    "5min": "5 minutes",
+    "hour": "Hour",
+    "day": "Day",
+    "month": "Month",
 }
 _FIGURES = {"packets": "Packets", "data": "Data", "all": "All", "in": "In", "out": "Out"}  # in the manual's order
+_TIMES = {"5min": "times of 5 minutes", "hour": "hours", "day": "days", "month": "months"}
+_GROUPS = 10  # that are told the rates of, unless more rows were asked for
 
 _NAMED = 4  # names in the heading
 
@@ -34,6 +51,7 @@ class Style:
     numeric: bool = False
     units: Units = "si"
     width: int = 80
+    names: HostNames | None = None  #: of the report, unless numeric; None: those that every system knows
 
 
 def write(answer: Answer, out: TextIO, style: Style) -> None:
@@ -43,6 +61,8 @@ def write(answer: Answer, out: TextIO, style: Style) -> None:
         _Sheet(answer, style).write(out)
     else:
         _text(out, ["no records match" if answer.question.where else "no records"])
+    if answer.buckets:
+        _text(out, _rates(answer, style))
     _text(out, ["", *_closing(answer, style)])
 
 
@@ -57,67 +77,132 @@ class _Sheet:
         self.style = style
         self.grouping = answer.ranking.grouping
         self.names: dict[str, str] = {}
-        self.shown = [0] * len(self.grouping.sums)
         self._picked = [self.grouping.sums.index(name) for name in _FIGURES if name in self.grouping.sums]
 
     def write(self, out: TextIO) -> None:
         grid: Grid | None = None
+        count, shown = 0, (0,) * len(self.grouping.sums)
         for rows in batches(self.answer.rows()):
             if grid is None:
                 grid = self._measure(rows)
                 out.write(grid.line(self._titles()) + "\n")
             out.write("".join([grid.line(self._line(row)) + "\n" for row in rows]))
-            self.shown = [sum(column) for column in zip(self.shown, *(row.sums for row in rows), strict=True)]
+            shown = tuple(sum(column) for column in zip(shown, *(row.sums for row in rows), strict=True))
+            count += len(rows)
         if grid is None:
             return
-        if self._count() < len(self.answer.ranking) or self.grouping.twice:
-            out.write(grid.total(self._label(self.shown[1]), self._figures(tuple(self.shown))) + "\n")
-        out.write(grid.total("total", self._figures(self.answer.totals)) + "\n")
+        left = len(self.answer.ranking) - count
+        if left or self.grouping.twice:
+            out.write(grid.total(self._label(count, shown[1]), self._figures(shown)) + "\n")
+        if left:
+            out.write(grid.total(_other_rows(left), self._figures(self.answer.rest(shown))) + "\n")
+        out.write(grid.total("total", self._figures(self.answer.totals, self.answer.coverage.covered_ns)) + "\n")
 
     def _measure(self, rows: list[Row]) -> Grid:
         """Look up the names of the first rows, and fit them."""
         columns = self.grouping.columns
-        if not self.style.numeric:
-            places = [place for place, column in enumerate(columns) if column in ADDRESSES]
-            from bpft.report.resolve import host_names  # numbers need no network
+        places = [place for place, column in enumerate(columns) if column in ADDRESSES]
+        if places and not self.style.numeric:
+            from bpft.report.resolve import HostNames  # numbers need no network
 
-            self.names = host_names(str(row.key[place]) for row in rows if not row.other for place in places)
+            names = self.style.names or HostNames()
+            self.names = names.of(str(row.key[place]) for row in rows if not row.other for place in places)
         lines = [self._line(row) for row in rows]
         most = tuple(2 * value for value in self.answer.totals) if self.grouping.twice else self.answer.totals
         lines.append(("",) * len(columns) + self._figures(most))
-        return Grid(self._titles(), len(columns), lines, self._label(1), self.style.width)
+        label = max(self._label(len(self.answer.ranking), 1), _other_rows(len(self.answer.ranking)), key=len)
+        return Grid(self._titles(), len(columns), lines, label, self.style.width)
 
-    def _count(self) -> int:
-        return min(self.answer.question.top or len(self.answer.ranking), len(self.answer.ranking))
-
-    def _label(self, shown: int) -> str:
-        count, rows = self._count(), len(self.answer.ranking)
+    def _label(self, count: int, shown: int) -> str:
+        rows = len(self.answer.ranking)
         label = f"{count} of {rows} rows" if count < rows else f"{rows} row{'s' * (rows != 1)}"
         return label if self.grouping.twice else f"{label}, {units.share(shown, self.answer.totals[1])}"
 
     def _titles(self) -> tuple[str, ...]:
-        figures = (title for name, title in _FIGURES.items() if name in self.grouping.sums)
-        return (*(_WORDS[column] for column in self.grouping.columns), *figures)
+        figures = tuple(title for name, title in _FIGURES.items() if name in self.grouping.sums)
+        rate = ("Rate",) if self.grouping.bucket else ()
+        return (*(_WORDS[column] for column in self.grouping.columns), *figures, *rate)
 
     def _line(self, row: Row) -> tuple[str, ...]:
+        columns = self.grouping.columns
         if row.other:
-            words = ("other", *("-" for _ in row.key[1:]))
+            # What is not the record's own is known of the remainder too.
+            told = [
+                "-" if column not in OUTER else self._word(column, row, str(row.key[place] or "-"))
+                for place, column in enumerate(columns)
+            ]
+            own = next((place for place, column in enumerate(columns) if column not in OUTER), None)
+            if own is not None:
+                told[own] = "other"
+            words = tuple(told)
         elif self.style.numeric:
-            words = tuple("-" if cell is None else str(cell) for cell in row.key)
+            words = tuple(
+                "-" if cell is None else self._word(column, row, str(cell))
+                for column, cell in zip(columns, row.key, strict=True)
+            )
         else:
-            words = tuple(self.names.get(word, word) or "-" for word in named(self.grouping.columns, row.key))
-        return words + self._figures(row.sums)
+            words = tuple(
+                self._word(column, row, self.names.get(word, word) or "-")
+                for column, word in zip(columns, named(columns, row.key), strict=True)
+            )
+        return words + self._figures(row.sums, row.bucket.covered_ns if row.bucket else 0)
 
-    def _figures(self, sums: tuple[int, ...]) -> tuple[str, ...]:
-        """Amounts in the manual's order; a total has no in and out."""
-        return tuple(self._figure(sums, place) if place < len(sums) else "" for place in self._picked)
+    def _word(self, column: str, row: Row, word: str) -> str:
+        """Names that other machines chose may hold anything; they stay on their line."""
+        if column == self.grouping.bucket and row.bucket:
+            return row.bucket.label
+        return one_line(word) if column in OUTER else word
+
+    def _figures(self, sums: tuple[int, ...], ns: int = 0) -> tuple[str, ...]:
+        """Amounts in the manual's order; a total has no in and out.  ns: that they took, for their rate."""
+        sums_told = tuple(self._figure(sums, place) if place < len(sums) else "" for place in self._picked)
+        return (*sums_told, units.rate(sums[1], ns)) if self.grouping.bucket else sums_told
 
     def _figure(self, sums: tuple[int, ...], place: int) -> str:
-        if place == 0 and not sums[0]:
-            return "-"  # no row is made without a packet: they are not known
+        value = whole_sums(sums, None)[place]
+        if value is None:
+            return "-"
         if self.style.units == "bytes":
-            return str(sums[place])
-        return (units.size if place else units.count)(sums[place], self.style.units)
+            return str(value)
+        return (units.size if place else units.count)(value, self.style.units)
+
+
+def _other_rows(count: int) -> str:
+    return f"{count} other row{'s' * (count != 1)}"
+
+
+def _rates(answer: Answer, style: Style) -> list[str]:
+    """95th percentile and peak over the buckets: of the largest groups, and of the interfaces themselves."""
+    grouping = answer.ranking.grouping
+    watched = {bucket.begin_ns for buckets in answer.buckets.values() for bucket in buckets}
+    if len(watched) < 2:
+        return []
+    columns = tuple(column for column in grouping.columns if column != grouping.bucket)
+    lines = []
+    for group in answer.groups(answer.question.top or _GROUPS):
+        cells = (
+            named(columns, group.key) if not style.numeric else tuple("-" if c is None else str(c) for c in group.key)
+        )
+        words = ("other",) if group.other else tuple(one_line(cell) or "-" for cell in cells) or ("all",)
+        pace = (units.pace(group.rate.p95_bps), units.pace(group.rate.peak_bps))
+        lines.append((*words, *[""] * (max(1, len(columns)) - len(words)), *pace, _when(answer, group.rate.peak_ns)))
+    titles = (*(_WORDS[column] for column in columns), *[""] * (not columns), "95th", "Peak", "at")
+    grid = Grid(titles, max(1, len(columns)), lines, "", style.width)
+    told = ["", f"over {units.grouped(len(watched))} {_TIMES[grouping.bucket]}, averages of each:", grid.line(titles)]
+    told += map(grid.line, lines)
+    for name, rate in answer.rates().items():
+        ways = ", ".join(
+            f"{way} 95th {units.pace(one.p95_bps)} peak {units.pace(one.peak_bps)}"
+            for way, one in (("in", rate.rx), ("out", rate.tx))
+        )
+        told.append(f"{one_line(name)} by its own counters, 5 minutes each: {ways}")
+    return told
+
+
+def _when(answer: Answer, begin_ns: int) -> str:
+    """A bucket by its beginning."""
+    found = (bucket for buckets in answer.buckets.values() for bucket in buckets if bucket.begin_ns == begin_ns)
+    return next((bucket.label for bucket in found), "")
 
 
 def _heading(answer: Answer, style: Style) -> list[str]:
@@ -150,7 +235,7 @@ def _closing(answer: Answer, style: Style) -> list[str]:
         left = " and matched nothing" if answer.question.where else ""
         told = f" in {units.count(packets, style.units)} packets" if packets else ""
         lines.append(f"in other: {units.size(all_, style.units)}{told} of flows that are not kept apart{left}")
-    return lines + answer.completeness.lines(style.units)
+    return lines + answer.notes + answer.completeness.lines(style.units)
 
 
 def _some(names: list[str]) -> str:
