@@ -178,8 +178,8 @@ def zsh_arguments(command: Command) -> str:
 
 
 def zsh_action(kind: str, words: tuple[str, ...]) -> str:
-    if kind and words:
-        return f'_alternative "words: :({" ".join(words)})" "{kind}: :{ZSH_KINDS[kind]}"'
+    if kind and words:  # behind a blank, so that it gets none of _arguments' options, which it does not know
+        return f' _alternative "words: :({" ".join(words)})" "{kind}: :{ZSH_KINDS[kind]}"'
     return f"({' '.join(words)})" if words else ZSH_KINDS[kind]
 
 

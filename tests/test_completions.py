@@ -1,8 +1,12 @@
 """The completion files say what the commands have now, parse, and complete."""
 
+import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import programs
@@ -83,3 +87,49 @@ def test_fish_completes() -> None:
         asked = f"source {PLACE}/fish/{line.split()[0]}.fish; complete -C '{line}'"
         done = subprocess.run(["fish", "--no-config", "-c", asked], capture_output=True, text=True, check=True)
         assert [found.split("\t")[0] for found in done.stdout.splitlines()] == [offered]
+
+
+def zsh(line: str) -> str:
+    """What an interactive zsh shows when the tab key is pressed twice behind a line."""
+    terminal, side = pty.openpty()
+    shell = subprocess.Popen(
+        ["zsh", "-f", "-i"], stdin=side, stdout=side, stderr=side, cwd=PROJECT, env=os.environ | {"TERM": "dumb"}
+    )
+    os.close(side)
+    try:
+        setup = f"fpath=({PLACE}/zsh $fpath); autoload -U compinit; compinit -u -D; unsetopt beep; PROMPT="
+        typed(terminal, f"{setup}; print rea''dy\n", "ready")
+        return typed(terminal, f"{line}\t", line) + typed(terminal, "\t", "")
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(terminal)
+
+
+def typed(terminal: int, keys: str, expected: str) -> str:
+    """What appears behind some keys, until that is what is expected and then nothing more for a moment."""
+    os.write(terminal, keys.encode())
+    shown, deadline = "", time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if select.select([terminal], [], [], 0.3)[0]:
+            shown += os.read(terminal, 65536).decode(errors="replace")
+        elif expected in shown:
+            break
+    return shown
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="no zsh here")
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("bpft repo", "rt"),
+        ("trafd --ports se", "rvice"),
+        ("trafdump ", "All"),
+        ("trafdump l", "o"),
+        ("bpft config s", "how"),
+    ],
+)
+def test_zsh_completes(line: str, offered: str) -> None:
+    shown = zsh(line)
+    assert offered in shown.replace(line, "")
+    assert "bad option" not in shown
