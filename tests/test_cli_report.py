@@ -24,6 +24,7 @@ CAPTURES = Path(__file__).parent / "captures"
 SAMPLE = CAPTURES / "sample.pcap"
 GOLDEN = Path(__file__).parent / "golden/kinds.bpft"
 BPFT = [sys.executable, "-m", "bpft"]
+CLOSED = 'exec "$@" >&-'
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", **programs.ENVIRONMENT, "TZ": "UTC", "LC_ALL": "C.UTF-8"}
 
 
@@ -332,14 +333,43 @@ def test_an_output_that_cannot_be_written_is_one_line(words: tuple[str | Path, .
     assert (done.returncode, done.stderr.decode()) == (1, "bpft: standard output: No space left on device\n")
 
 
-def test_a_closed_output_or_input_is_one_line() -> None:
-    line = [*BPFT, "report", str(SAMPLE), "-n"]
+def test_a_closed_input_is_one_line() -> None:
     unread = subprocess.run(
         ["sh", "-c", f"{' '.join([*BPFT, 'report', '-'])} <&-"], stderr=subprocess.PIPE, env=ENVIRONMENT, check=False
     )
     assert (unread.returncode, unread.stderr.decode()) == (1, "bpft: standard input: is closed; name a file\n")
-    closed = subprocess.run(["sh", "-c", f"{' '.join(line)} >&-"], stderr=subprocess.PIPE, env=ENVIRONMENT, check=False)
-    assert (closed.returncode, closed.stderr.decode()) == (1, "bpft: standard output: is closed\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *((), ("--version",), ("merge", "--help"), ("report", SAMPLE, "-n"), ("info", SAMPLE), ("verify", GOLDEN)),
+        *(("config", "show"), ("export", SAMPLE, "--format", "csv"), ("export", SAMPLE, "--format", "ndjson")),
+    ],
+)
+def test_an_output_that_is_closed_is_one_line(words: tuple[str | Path, ...]) -> None:
+    line = ["sh", "-c", CLOSED, "sh", *BPFT, *map(str, words)]
+    done = subprocess.run(line, stderr=subprocess.PIPE, env=ENVIRONMENT, check=False)
+    assert (done.returncode, done.stderr.decode()) == (1, "bpft: standard output: is closed\n")
+
+
+def test_what_was_asked_for_is_done_though_the_output_is_closed(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for words in (
+        ["merge", str(GOLDEN), "-o", str(log)],
+        ["forget", "192.0.2.1", str(log)],
+        ["compact", "--drop-ports", str(log)],
+    ):
+        line = ["sh", "-c", CLOSED, "sh", *BPFT, *words]
+        done = subprocess.run(line, stderr=subprocess.PIPE, env=ENVIRONMENT, check=False)
+        assert (done.returncode, done.stderr.decode()) == (1, "bpft: standard output: is closed\n")
+    checked = subprocess.run([*BPFT, "verify", str(log)], capture_output=True, env=ENVIRONMENT, check=False)
+    assert checked.returncode == 0
+
+
+def test_nobody_hears_of_a_failure_where_both_outputs_are_closed(tmp_path: Path) -> None:
+    line = ["sh", "-c", 'exec "$@" >&- 2>&- <&-', "sh", *BPFT, "info", str(tmp_path / "none"), str(SAMPLE)]
+    assert subprocess.run(line, env=ENVIRONMENT, check=False).returncode == 1
 
 
 def test_ctrl_c_ends_it_quietly_while_it_reads_a_pipe() -> None:

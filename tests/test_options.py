@@ -222,6 +222,13 @@ def test_standard_output_is_full(words: list[str]) -> None:
     assert result.stderr == "trafd: standard output: No space left on device\n"
 
 
+@pytest.mark.parametrize("words", [["-V"], ["--help"], ["-d", "--read", str(SAMPLE)]])
+def test_standard_output_is_closed(words: list[str]) -> None:
+    line = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "bpft.cli.trafd", *words]
+    result = subprocess.run(line, cwd=PROJECT, stderr=subprocess.PIPE, text=True)
+    assert (result.returncode, result.stderr) == (1, "trafd: standard output: is closed\n")
+
+
 def test_files_that_cannot_be_read(started: list[Settings], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     binary = tmp_path / "binary"
     binary.write_bytes(b"\xff\xfe\x00")

@@ -289,3 +289,26 @@ sys.exit(tools.trafsave())"""
         )
     assert result.returncode == 1
     assert [line.split(":")[0] for line in result.stderr.splitlines()] == ["eth7", "eth7", "eth8"]
+
+
+@pytest.mark.parametrize(("name", "words"), [("trafdump", ["--help"]), ("trafstart", ["-V"]), ("trafsave", [])])
+def test_standard_output_is_closed(name: str, words: list[str], tmp_path: Path) -> None:
+    """As in the crontab of somebody who wants no mail: what has nothing to print does not fail by it."""
+    code = f"import sys; from bpft.cli.tools import {name}; sys.exit({name}())"
+    line = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", code, "--root", str(tmp_path), *words]
+    result = subprocess.run(line, cwd=PROJECT, stderr=subprocess.PIPE, text=True)
+    said = f"{name}: no trafd is running" if not words else f"{name}: standard output: is closed"
+    assert (result.returncode, result.stderr) == (int(bool(words)), said + "\n")
+
+
+def test_the_next_is_asked_though_all_output_is_closed(tmp_path: Path) -> None:
+    code = f"""import sys
+from bpft.cli import tools
+def tell(where, interface, command):
+    open({str(tmp_path)!r} + "/" + interface, "w").close()
+    return False, "failed"
+tools.tell = tell
+sys.exit(tools.trafsave())"""
+    line = ["sh", "-c", 'exec "$@" >&- 2>&- <&-', "sh", sys.executable, "-c", code, "eth7", "eth8"]
+    assert subprocess.run(line, cwd=PROJECT).returncode == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["eth7", "eth8"]

@@ -81,8 +81,6 @@ def _check(form: Format, out: str) -> None:
         raise UsageError("bpft export: a database is a file: name it with -o FILE")
     if form == "sqlite" and Path(out).exists() and not (Path(out).is_file() or Path(out).is_dir()):
         raise CannotWrite(out, "is no regular file, which a database has to be")
-    if not out and sys.stdout is None:
-        raise CannotWrite("standard output", "is closed")
     if form == "parquet" and not out and sys.stdout.isatty():
         raise UsageError("bpft export: Parquet is nothing for a terminal: use -o FILE, or a pipe")
     if form == "parquet":

@@ -1,11 +1,11 @@
 """bpft's own command line: the subcommands as one click group, a failure as one line."""
 
-import os
 import sys
 
 import click
 
 from bpft import __version__
+from bpft.cli import output
 from bpft.cli.main import COMMANDS, PROGRAMS, load
 from bpft.errors import BpftError
 from bpft.messages import one_line
@@ -39,20 +39,17 @@ def bpft(context: click.Context) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; a failure is one line on stderr."""
+    output.stand_in()
     try:
         code = _invoke(arguments)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except click.UsageError as error:
         return _fail(_illegal(error, arguments), 127)
     except BpftError as error:
         return _fail(f"bpft: {error}", error.exit_code)
     except OSError as error:  # of a file, commands make it a BpftError: what is left is what they print
-        if sys.stdout is not None:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what the interpreter still flushes
-        if isinstance(error, BrokenPipeError):  # whoever read it has seen enough
-            return 0
-        return _fail(f"bpft: {error.filename or 'standard output'}: {error.strerror}", 1)
+        told = output.lost(error)
+        return _fail(f"bpft: {told}", 1) if told else 0
     return code
 
 

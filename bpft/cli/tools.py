@@ -7,6 +7,7 @@ not need, neither typing nor pathlib; options other than --root go to click.
 import os
 import sys
 
+from bpft.cli import output
 from bpft.control_client import NoAnswer, ask, runs, tell
 from bpft.errors import BadName, BpftError, NotRunning, UsageError
 from bpft.paths import check_name, environment_root, paths
@@ -49,6 +50,7 @@ def trafstart() -> int:
 
 
 def _command(program: str, act: "Callable[[str, str], str]") -> int:
+    output.stand_in()
     try:
         parsed = _plain_words(sys.argv[1:]) or _parse(program, sys.argv[1:])
         if isinstance(parsed, int):
@@ -83,12 +85,11 @@ def _done(act: "Callable[[str, str], str]", root: str, interface: str) -> bool:
 
 
 def _discarded(who: str, why: OSError) -> bool:
-    """Standard output cannot be written to, and is left alone from now on; True where its reader only went away."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    if isinstance(why, BrokenPipeError):
-        return True
-    sys.stderr.write(f"{who}: standard output: {why.strerror}\n")
-    return False
+    """Standard output failed; True where its reader only went away."""
+    told = output.lost(why)
+    if told:
+        sys.stderr.write(f"{who}: {told}\n")
+    return not told
 
 
 def _plain(text: str, interface: str) -> str:

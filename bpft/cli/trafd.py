@@ -1,6 +1,5 @@
 """trafd: the daemon's command line, every option of its manual."""
 
-import os
 import re
 import signal
 import sys
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bpft import __version__, messages
+from bpft.cli import output
 from bpft.cli.number import number
 from bpft.daemon.settings import Settings, default_max_flows, flows_in
 from bpft.errors import BadExpression, BpftError, CannotRead, UsageError
@@ -275,6 +275,7 @@ def _screen() -> "Screen":
 
 def main(arguments: list[str] | None = None) -> int:
     """The console command; the exit code: 0, 1, or 127 for an illegal command line (the manual's EXIT CODES)."""
+    output.stand_in()
     try:
         code = trafd.main(arguments, prog_name="trafd", standalone_mode=False)
         sys.stdout.flush()
@@ -285,11 +286,9 @@ def main(arguments: list[str] | None = None) -> int:
         messages.error(str(why))
         return why.exit_code
     except OSError as why:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Else Python complains of it once more.
-        if isinstance(why, BrokenPipeError):
-            return 0
-        messages.error(f"{why.filename or 'standard output'}: {why.strerror}")
-        return 1
+        if told := output.lost(why):
+            messages.error(told)
+        return 1 if told else 0
     except KeyboardInterrupt:
         messages.error("interrupted; nothing was saved")
         return 1
