@@ -10,6 +10,8 @@ from bpft.cli.main import COMMANDS, PROGRAMS, load
 from bpft.errors import BpftError
 from bpft.messages import one_line
 
+_OWN_OPTIONS = ("-h", "--help", "-V", "--version")  # others of a bare bpft are the overview's
+
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called."""
@@ -25,16 +27,13 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in (COMMANDS | PROGRAMS).items()])
 
 
-@click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="bpft", message="%(prog)s %(version)s")
-@click.pass_context
-def bpft(context: click.Context) -> None:
+def bpft() -> None:
     """Who sent how many bytes to whom: counted per interface, kept in small logs, answered by one report.
 
-    Start recording with trafstart, then ask with bpft report.
+    Start recording with trafstart.  Then bpft alone prints the overview, and bpft report answers the rest.
     """
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
 
 
 def run(arguments: list[str]) -> int:
@@ -55,6 +54,8 @@ def run(arguments: list[str]) -> int:
 
 def _invoke(arguments: list[str]) -> int:
     """As click's main() does it, which would take a broken pipe for a failure."""
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in _OWN_OPTIONS):
+        arguments = ["overview", *arguments]
     try:
         with bpft.make_context("bpft", arguments) as context:
             code = bpft.invoke(context)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 #: Subcommand: where it is, and what it does.  Help reads only these tables, so that it starts fast.
 COMMANDS = {
+    "overview": ("bpft.cli.overview:overview", "today, yesterday, this month, who used most: what bpft alone prints"),
     "report": ("bpft.cli.report:report", "who used the bandwidth, and does it add up"),
+    "top": ("bpft.cli.top:top", "who uses the bandwidth now, refreshed each second"),
     "export": ("bpft.cli.export:export", "the records, for other tools: csv, ndjson, parquet, sqlite"),
     "import": ("bpft.cli.import_:import_old", "logs and dumps of old BPFTs become a log"),
     "status": ("bpft.cli.status:status", "what the running daemons do, and where every frame went"),

@@ -1,0 +1,72 @@
+"""bpft without a command: what passed each interface today, yesterday and this month, and who used most."""
+
+import os
+import sys
+import time
+from typing import Any
+
+import click
+
+from bpft import config
+from bpft.errors import CannotWrite
+from bpft.messages import one_line
+from bpft.paths import Paths, environment_root
+from bpft.report.overview import Overview, overviews
+from bpft.report.period import read_words
+from bpft.report.units import Units
+
+_PERIODS = ("today", "yesterday", "this month")
+#: Seconds that names of hosts may take: few are asked for, and an overview is looked at often.
+_PATIENCE_S = 0.5
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("-i", "--interface", "interfaces", metavar="IFACE", multiple=True, help="Only what was seen on IFACE.")
+@click.option("-n", "--numeric", is_flag=True, help="Addresses instead of names; the DNS is not asked.")
+@click.option("--billing-day", type=click.IntRange(1, 31), metavar="DAY", default=1, help="Where a month begins.")
+@click.option("--units", type=click.Choice(["si", "iec", "bytes"]), default="si", help="GB, GiB or exact.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--root", metavar="DIR", default="", help="Look below DIR.  Default: BPFT_ROOT of the environment.")
+def overview(
+    interfaces: tuple[str, ...], numeric: bool, billing_day: int, units: Units, as_json: bool, root: str
+) -> int:
+    """What passed each interface today, yesterday and this month, who used most, and whether it adds up."""
+    where = config.places(root or environment_root())
+    periods = {name: read_words(name.split(), billing_day=billing_day) for name in _PERIODS}
+    troubles: list[str] = []
+    found = overviews(where, periods, interfaces, troubles)
+    for trouble in troubles:
+        sys.stderr.write(one_line(f"bpft: {trouble}") + "\n")
+    if sys.stdout is None:
+        raise CannotWrite("standard output", "is closed")
+    from bpft.report.render import overview as render
+
+    now_ns = time.time_ns()
+    if as_json:
+        render.write_json(found, now_ns, sys.stdout)
+    else:
+        names = {} if numeric else _names(found, where)
+        render.write(found, now_ns, sys.stdout, render.Style(units=units, names=names, **_terminal()))
+    return 1 if troubles else 0
+
+
+def _names(found: list[Overview], where: Paths) -> dict[str, str]:
+    from bpft.report.resolve import HostNames  # numbers need no network
+
+    names = HostNames(config.load(where).names, _PATIENCE_S)
+    for trouble in names.troubles:
+        sys.stderr.write(one_line(f"bpft: {trouble}") + "\n")
+    return names.of(host.address for one in found for host in one.hosts)
+
+
+def _terminal() -> dict[str, Any]:
+    """What the terminal can show."""
+    assert sys.stdout is not None
+    try:
+        "▁█▏·".encode(sys.stdout.encoding)
+        drawn = True
+    except UnicodeEncodeError:
+        drawn = False
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    bold = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+    return {"drawn": drawn, "bold": bold}

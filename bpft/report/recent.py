@@ -1,0 +1,80 @@
+"""The blocks of the last weeks, of all that is recorded here: logs are read from their ends, no further than needed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bpft import access, blockscan
+from bpft.block import Block, find_end, read_block
+from bpft.errors import CannotRead
+from bpft.lineage import lineage, mark
+from bpft.paths import DAMAGED, Paths
+from bpft.record import Header
+from bpft.report import live
+from bpft.source import Source
+
+
+def recent(where: Paths, since_ns: int, troubles: list[str]) -> tuple[list[Block], set[str]]:
+    """(blocks that reach beyond an instant, each epoch once (SEMANTICS E7); the interfaces that daemons count now).
+
+    What those hold is among the blocks, and of each file the last block, be it older.  troubles: is given a line for
+    each daemon that does not answer and each file that cannot be read.  Raises CannotRead for a whole directory.
+    """
+    found = live.tables(where, (), troubles.append)  # before dumps, and those before logs: nothing falls between
+    counted = {block.header.interface for block in found}
+    for directory in (where.dumps, where.logs):
+        for path in _files(directory):
+            try:
+                found += _last(path, since_ns)
+            except CannotRead as error:
+                if path.exists():  # else a save has just taken it
+                    troubles.append(str(error))
+    return [found[place] for place in lineage([mark(block) for block in found]).counts], counted
+
+
+def _files(directory: Path) -> list[Path]:
+    try:
+        return sorted(path for path in directory.iterdir() if path.name.startswith("trafd.") and _is_kept(path))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise CannotRead(str(directory), access.reading(str(directory), error)) from error
+
+
+def _is_kept(path: Path) -> bool:
+    """Whether it is no part of a dump that was set aside as damaged (bpft.paths.Paths.damaged)."""
+    return path.is_file() and not (path.name.endswith(DAMAGED) and "~" in path.name)
+
+
+def _last(path: Path, since_ns: int) -> Iterator[Block]:
+    """The blocks of a file that reach beyond an instant, and the last one."""
+    source = Source(path)
+    kept = False
+    for block in _backwards(source):
+        if block.header.end_ns > since_ns or not kept:
+            kept = True
+            yield block
+        elif _is_in_order(block.header):
+            return
+
+
+def _backwards(source: Source) -> Iterator[Block]:
+    """From the end on; where damage is met, what lies before it is looked for from the start."""
+    end = source.size
+    while end:
+        start = find_end(source, end)
+        if start is None:
+            break
+        try:
+            block = read_block(source, start)
+        except ValueError:
+            break
+        yield block
+        end = start
+    for found in blockscan.walk(source, 0, False) if end else ():
+        if isinstance(found, Block) and found.offset < end:
+            yield found
+
+
+def _is_in_order(header: Header) -> bool:
+    """Whether blocks before it in a log are older: not so where it was imported, or its clock was not set."""
+    return not header.is_undated and not header.made_of("import")
