@@ -38,6 +38,7 @@ class GroupRate(NamedTuple):
     other: bool  #: the remainder
     buckets: int  #: that were watched
     rate: Rate
+    samples: list[tuple[int, int]]  #: (bit/s, begin in UTC ns) of each of those buckets
 
 
 class InterfaceRate(NamedTuple):
@@ -116,8 +117,8 @@ def _ranked(sections: list[Section], times: list[Bucket], top: int) -> Iterator[
                 found = [
                     (bucket, by_bucket[bucket].get(version, key) if bucket in by_bucket else None) for bucket in times
                 ]
-                samples = ((sums[1] * 8 * SECOND // one.covered_ns if sums else 0, one.begin_ns) for one, sums in found)
+                samples = [(sums[1] * 8 * SECOND // one.covered_ns if sums else 0, one.begin_ns) for one, sums in found]
                 cells = row.key[:place] + row.key[place + 1 :]
-                yield GroupRate(cells, row.sums[:3], row.other, len(times), rate_of(samples))
+                yield GroupRate(cells, row.sums[:3], row.other, len(times), rate_of(samples), samples)
 
     yield from heapq.merge(*map(groups, VERSIONS), key=lambda one: -one.sums[1])

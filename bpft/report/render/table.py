@@ -8,40 +8,18 @@ from typing import TYPE_CHECKING, TextIO
 from bpft.messages import one_line
 from bpft.report import units
 from bpft.report.answer import Answer
-from bpft.report.dimension import ADDRESSES, OUTER
-from bpft.report.names import named
 from bpft.report.render import batches, whole_sums
 from bpft.report.render.grid import Grid
+from bpft.report.render.words import TITLES, Words, closing, heading
 from bpft.report.rows import Row
 from bpft.report.units import Units
 
 if TYPE_CHECKING:
     from bpft.report.resolve import HostNames
 
-_WORDS = {
-    "src": "From",
-    "sport": "Port",
-    "dst": "To",
-    "dport": "Port",
-    "host": "Host",
-    "net": "Network",
-    "port": "Port",
-    "service": "Service",
-    "proto": "Proto",
-    "direction": "Direction",
-    "vlan": "VLAN",
-    "interface": "Interface",
-    "scope": "Scope",
-    "5min": "5 minutes",
-    "hour": "Hour",
-    "day": "Day",
-    "month": "Month",
-}
 _FIGURES = {"packets": "Packets", "data": "Data", "all": "All", "in": "In", "out": "Out"}  # in the manual's order
 _TIMES = {"5min": "times of 5 minutes", "hour": "hours", "day": "days", "month": "months"}
 _GROUPS = 10  # that are told the rates of, unless more rows were asked for
-
-_NAMED = 4  # names in the heading
 
 
 @dataclass(slots=True)
@@ -56,14 +34,14 @@ class Style:
 
 def write(answer: Answer, out: TextIO, style: Style) -> None:
     """Everything about an answer."""
-    _text(out, [*_heading(answer, style), ""])
+    _text(out, [*heading(answer, style.units), ""])
     if len(answer.ranking):
         _Sheet(answer, style).write(out)
     else:
         _text(out, ["no records match" if answer.question.where else "no records"])
     if answer.buckets:
         _text(out, _rates(answer, style))
-    _text(out, ["", *_closing(answer, style)])
+    _text(out, ["", *closing(answer, style.units)])
 
 
 class _Sheet:
@@ -76,7 +54,7 @@ class _Sheet:
         self.answer = answer
         self.style = style
         self.grouping = answer.ranking.grouping
-        self.names: dict[str, str] = {}
+        self.words = Words(answer, style.numeric, style.names)
         self._picked = [self.grouping.sums.index(name) for name in _FIGURES if name in self.grouping.sums]
 
     def write(self, out: TextIO) -> None:
@@ -101,12 +79,7 @@ class _Sheet:
     def _measure(self, rows: list[Row]) -> Grid:
         """Look up the names of the first rows, and fit them."""
         columns = self.grouping.columns
-        places = [place for place, column in enumerate(columns) if column in ADDRESSES]
-        if places and not self.style.numeric:
-            from bpft.report.resolve import HostNames  # numbers need no network
-
-            names = self.style.names or HostNames()
-            self.names = names.of(str(row.key[place]) for row in rows if not row.other for place in places)
+        self.words.learn(columns, (row.key for row in rows if not row.other))
         lines = [self._line(row) for row in rows]
         most = tuple(2 * value for value in self.answer.totals) if self.grouping.twice else self.answer.totals
         lines.append(("",) * len(columns) + self._figures(most))
@@ -121,37 +94,10 @@ class _Sheet:
     def _titles(self) -> tuple[str, ...]:
         figures = tuple(title for name, title in _FIGURES.items() if name in self.grouping.sums)
         rate = ("Rate",) if self.grouping.bucket else ()
-        return (*(_WORDS[column] for column in self.grouping.columns), *figures, *rate)
+        return (*(TITLES[column] for column in self.grouping.columns), *figures, *rate)
 
     def _line(self, row: Row) -> tuple[str, ...]:
-        columns = self.grouping.columns
-        if row.other:
-            # What is not the record's own is known of the remainder too.
-            told = [
-                "-" if column not in OUTER else self._word(column, row, str(row.key[place] or "-"))
-                for place, column in enumerate(columns)
-            ]
-            own = next((place for place, column in enumerate(columns) if column not in OUTER), None)
-            if own is not None:
-                told[own] = "other"
-            words = tuple(told)
-        elif self.style.numeric:
-            words = tuple(
-                "-" if cell is None else self._word(column, row, str(cell))
-                for column, cell in zip(columns, row.key, strict=True)
-            )
-        else:
-            words = tuple(
-                self._word(column, row, self.names.get(word, word) or "-")
-                for column, word in zip(columns, named(columns, row.key), strict=True)
-            )
-        return words + self._figures(row.sums, row.bucket.covered_ns if row.bucket else 0)
-
-    def _word(self, column: str, row: Row, word: str) -> str:
-        """Names that other machines chose may hold anything; they stay on their line."""
-        if column == self.grouping.bucket and row.bucket:
-            return row.bucket.label
-        return one_line(word) if column in OUTER else word
+        return self.words.of(row) + self._figures(row.sums, row.bucket.covered_ns if row.bucket else 0)
 
     def _figures(self, sums: tuple[int, ...], ns: int = 0) -> tuple[str, ...]:
         """Amounts in the manual's order; a total has no in and out.  ns: that they took, for their rate."""
@@ -178,15 +124,12 @@ def _rates(answer: Answer, style: Style) -> list[str]:
     if len(watched) < 2:
         return []
     columns = tuple(column for column in grouping.columns if column != grouping.bucket)
-    lines = []
+    words, lines = Words(answer, style.numeric, style.names), []
     for group in answer.groups(answer.question.top or _GROUPS):
-        cells = (
-            named(columns, group.key) if not style.numeric else tuple("-" if c is None else str(c) for c in group.key)
-        )
-        words = ("other",) if group.other else tuple(one_line(cell) or "-" for cell in cells) or ("all",)
+        cells = words.cells(columns, group.key, group.other) or ("all",)
         pace = (units.pace(group.rate.p95_bps), units.pace(group.rate.peak_bps))
-        lines.append((*words, *[""] * (max(1, len(columns)) - len(words)), *pace, _when(answer, group.rate.peak_ns)))
-    titles = (*(_WORDS[column] for column in columns), *[""] * (not columns), "95th", "Peak", "at")
+        lines.append((*cells, *pace, _when(answer, group.rate.peak_ns)))
+    titles = (*(TITLES[column] for column in columns), *[""] * (not columns), "95th", "Peak", "at")
     grid = Grid(titles, max(1, len(columns)), lines, "", style.width)
     told = ["", f"over {units.grouped(len(watched))} {_TIMES[grouping.bucket]}, averages of each:", grid.line(titles)]
     told += map(grid.line, lines)
@@ -203,45 +146,6 @@ def _when(answer: Answer, begin_ns: int) -> str:
     """A bucket by its beginning."""
     found = (bucket for buckets in answer.buckets.values() for bucket in buckets if bucket.begin_ns == begin_ns)
     return next((bucket.label for bucket in found), "")
-
-
-def _heading(answer: Answer, style: Style) -> list[str]:
-    """What, when, how fast; and what --where took of it."""
-    coverage, question = answer.coverage, answer.question
-    what = _some(coverage.interfaces + coverage.captures)
-    lines = [f"{what} on {_some(coverage.hosts)}" if coverage.hosts else what]
-    if coverage.end_ns:
-        length = coverage.end_ns - coverage.begin_ns
-        when = f"{units.interval(coverage.begin_ns, coverage.end_ns)}, {units.span(length)}"
-        if coverage.covered_ns < length:
-            when += f" ({units.span(coverage.covered_ns)} of it watched)"
-        pace = units.rate(answer.everything[1], coverage.covered_ns)
-        lines.append(f"{when}, {pace} on average" if pace else when)
-    if question.where:
-        part = units.share(answer.totals[1], answer.everything[1])
-        lines.append(f"where {question.where}: {part} of {units.size(answer.everything[1], style.units)}")
-    return lines
-
-
-def _closing(answer: Answer, style: Style) -> list[str]:
-    """What the figures leave open, and whether they add up."""
-    grouping, (packets, all_, _) = answer.ranking.grouping, answer.remainder
-    lines = []
-    if len(answer.coverage.interfaces) > 1:
-        lines.append("what passed through two of the interfaces is counted on each of them; -i IFACE shows one")
-    if grouping.twice:
-        lines.append(f"a packet is in the rows of both its {grouping.twice}: rows add up to more than the total")
-    if all_:
-        left = " and matched nothing" if answer.question.where else ""
-        told = f" in {units.count(packets, style.units)} packets" if packets else ""
-        lines.append(f"in other: {units.size(all_, style.units)}{told} of flows that are not kept apart{left}")
-    return lines + answer.notes + answer.completeness.lines(style.units)
-
-
-def _some(names: list[str]) -> str:
-    """The first names, and how many there are besides."""
-    shown = names if len(names) <= _NAMED else [*names[: _NAMED - 1], f"{len(names) - _NAMED + 1} more"]
-    return ", ".join(shown)
 
 
 def _text(out: TextIO, lines: list[str]) -> None:
