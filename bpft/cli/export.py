@@ -10,12 +10,12 @@ import click
 from bpft import arrow
 from bpft.api import Block, By, Log, sources_of
 from bpft.chunk import Chunk
+from bpft.cli import asked
+from bpft.cli.asked import When, period_options
 from bpft.cli.progress import bar
-from bpft.cli.report import named_file
 from bpft.errors import CannotWrite, UsageError
 from bpft.export import output, parquet, sqlite, text
 from bpft.messages import one_line
-from bpft.report.period import read_period
 
 Format = Literal["csv", "ndjson", "parquet", "sqlite"]
 Chunks = Iterable[tuple[Block, Chunk]]
@@ -23,9 +23,9 @@ Chunks = Iterable[tuple[Block, Chunk]]
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="A TIME is as for bpft report.",
+    epilog="A PERIOD and a TIME are as for bpft report.",
 )
-@click.argument("words", metavar="[FILE]...", nargs=-1)
+@click.argument("words", metavar="[PERIOD] [FILE]...", nargs=-1)
 @click.option(
     "--format",
     "form",
@@ -39,8 +39,7 @@ Chunks = Iterable[tuple[Block, Chunk]]
 @click.option(
     "--by", type=click.Choice(["raw", "key"]), default="raw", show_default=True, help="key: without direction and VLAN."
 )
-@click.option("-b", "--begin", metavar="TIME", help="Only blocks that begin around or after TIME.")
-@click.option("-e", "--end", metavar="TIME", help="Only blocks before TIME; a date means its end.")
+@period_options
 @click.option("-w", "--where", metavar="EXPR", default="", help="Only records that match, as for tcpdump: 'net 10/8'.")
 @click.option("--root", metavar="DIR", default="", help="Look for what is recorded below DIR.")
 def export(
@@ -52,17 +51,19 @@ def export(
     by: By,
     begin: str | None,
     end: str | None,
+    billing_day: int,
+    zone: str,
     where: str,
     root: str,
 ) -> int:
     """The records of logs, dumps and captures, a row each, for other tools.
 
-    Without FILE: everything that trafd recorded here.
+    Without a FILE: everything that trafd recorded here; without a PERIOD, of any time.
     """
     out = "" if out == "-" else out
     _check(form, out)
-    period = read_period(begin, end)
-    names = [*map(named_file, words), *files]
+    found = asked.read(words, files, When(begin, end, billing_day, zone), default="all")
+    names, period = found.files, found.period
     sources = sources_of(names, root)
     log = Log(sources, _tell)
     with bar("export", sources.rows, shared=not out and sys.stdout.isatty()) as advance:

@@ -1,10 +1,15 @@
-"""A progress bar: on a terminal's standard error only, and not between lines that go to the same terminal."""
+"""Progress bars: on a terminal's standard error only, and never between lines that go to the same terminal."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
+
+_AFTER_S = 0.7  # of work that may be done at once
+_EVERY_S = 0.1
+_WIDTH = 30
 
 
 @contextmanager
@@ -15,3 +20,29 @@ def bar(label: str, length: int, shared: bool = False) -> Iterator[Callable[[int
         return
     with click.progressbar(length=length, label=label, file=sys.stderr) as drawn:
         yield drawn.update
+
+
+@contextmanager
+def passing(label: str, length: int) -> Iterator[Callable[[int], None]]:
+    """As bar(), for what is done before anything is printed: it appears after a while, and goes when that is done."""
+    if not length or sys.stderr is None or not sys.stderr.isatty():
+        yield lambda steps: None
+        return
+    done, draw_at, drawn = 0, time.monotonic() + _AFTER_S, False
+
+    def advance(steps: int) -> None:
+        nonlocal done, draw_at, drawn
+        done += steps
+        if (now := time.monotonic()) < draw_at:
+            return
+        draw_at, drawn = now + _EVERY_S, True
+        part = min(done / length, 1.0)
+        sys.stderr.write(f"\r{label} [{'#' * int(part * _WIDTH):{_WIDTH}}] {part:4.0%}")
+        sys.stderr.flush()
+
+    try:
+        yield advance
+    finally:
+        if drawn:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

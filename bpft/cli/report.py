@@ -2,38 +2,50 @@
 
 import os
 import sys
-from typing import Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from bpft.config import places
-from bpft.errors import CannotRead, CannotWrite
+from bpft.cli import asked
+from bpft.cli.asked import When, period_options
+from bpft.cli.progress import passing
+from bpft.errors import BpftError, CannotWrite
 from bpft.messages import one_line
-from bpft.paths import environment_root
+from bpft.record import Header
 from bpft.report.answer import Answer, Question, answer
-from bpft.report.period import read_period
 from bpft.report.source import Sources
 from bpft.report.units import Units
 
+if TYPE_CHECKING:
+    from bpft.report.resolve import HostNames
+
+Format = Literal["table", "csv", "json", "ndjson"]
+
 _WIDTH = 80  # where nothing tells it
 _TABLE_ROWS = 10  # with heading and totals they fit the smallest terminal
+_APART = "interface"  # the grouping that keeps interfaces apart
 
 _FORMATS = click.Choice(["table", "csv", "json", "ndjson"])
 
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="A TIME is 2026-11-01, 2026-11-01T10:00, 10:00, today, yesterday, now, -2h or '2h ago'.",
+    epilog="A PERIOD is today, yesterday, monday, last 24 hours, last 7 days, this month, last month, 2026-11, "
+    "2026-11-05, 2026-11-01..2026-11-15, since 10:00 or all.  A TIME is any of these, 2026-11-01T10:00, 10:00 or -2h.",
 )
-@click.argument("words", metavar="[FILE]...", nargs=-1)
+@click.argument("words", metavar="[PERIOD] [FILE]...", nargs=-1)
 @click.option("-r", "--read", "files", metavar="FILE", multiple=True, help="Read FILE, whatever its name looks like.")
 @click.option("-i", "--interface", "interfaces", metavar="IFACE", multiple=True, help="Only what was seen on IFACE.")
-@click.option("--by", metavar="WORD,...", default="key", show_default=True, help="What a row is: host, or day,host.")
+@click.option("--sum", "summed", is_flag=True, help="Add interfaces up, unless they see the same traffic.")
+@click.option("--by", metavar="WORD,...", help="What a row is: host, or day,host.  Default: key.")
 @click.option("--top", type=click.IntRange(min=0), metavar="N", help="Rows; 0: all.  Default: 10 in a table, else all.")
 @click.option("-s", "--sort", metavar="COLUMN", default="", help="Largest first, or by a key column; key: by all.")
+@click.option("-R", "--reverse", is_flag=True, help="The other way round.")
 @click.option("-n", "--numeric", is_flag=True, help="Numbers instead of names; the DNS is not asked.")
-@click.option("-b", "--begin", metavar="TIME", help="Only blocks that begin around or after TIME.")
-@click.option("-e", "--end", metavar="TIME", help="Only blocks before TIME; a date means its end.")
+@period_options
 @click.option("-w", "--where", metavar="EXPR", default="", help="Only records that match, as for tcpdump: 'net 10/8'.")
 @click.option("--format", "form", type=_FORMATS, default="table", show_default=True, help="How to print it.")
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
@@ -43,67 +55,130 @@ def report(
     words: tuple[str, ...],
     files: tuple[str, ...],
     interfaces: tuple[str, ...],
-    by: str,
+    summed: bool,
+    by: str | None,
     top: int | None,
     sort: str,
+    reverse: bool,
     numeric: bool,
     begin: str | None,
     end: str | None,
+    billing_day: int,
+    zone: str,
     where: str,
-    form: Literal["table", "csv", "json", "ndjson"],
+    form: Format,
     as_json: bool,
     units: Units,
     root: str,
 ) -> int:
     """Who used the bandwidth, and does it add up?
 
-    Reads logs and dumps of trafd and capture files (pcap, pcapng), told apart by content, and adds them up; - is
-    standard input.  Without FILE: everything that trafd recorded here.
+    Without a FILE: today, of what is recorded here and what the running daemons hold, every interface apart.  Files
+    are logs and dumps of trafd and captures (pcap, pcapng), told apart by content and added up; - is standard input.
     """
     form = "json" if as_json else form
-    period = read_period(begin, end)
+    found = asked.read(words, files, When(begin, end, billing_day, zone))
     if top is None:
         top = _TABLE_ROWS if form == "table" else 0
+    by = by or "key"
+    apart = not found.files and not summed and len(interfaces) != 1 and _APART not in by.split(",")
+    if apart and form in ("csv", "ndjson"):
+        by, apart = f"{_APART},{by}", False
+    scopes = asked.configured(root).scopes if "scope" in by.split(",") else ()
+    question = Question(by, sort, top, where, found.period, interfaces, reverse, scopes)
     sources = Sources()
-    for name in (*map(named_file, words), *files):
-        sources.add(name)
-    if not words and not files:
-        sources.add_recorded(places(root or environment_root()))
+    with telling(sources):
+        asked.add_to(sources, found, root, interfaces)
+        if summed:
+            _refuse_overlap(sources, question)
+        with passing("reading", sources.rows_of(_takes(question))) as sources.advance:
+            answers = _apart(question, sources) if apart else [answer(question, sources)]
+    if sys.stdout is None:
+        raise CannotWrite("standard output", "is closed")
+    _print(answers, form, numeric, units, apart, root)
+    return 1 if sources.troubles else 0
+
+
+@contextmanager
+def telling(sources: Sources) -> Iterator[None]:
+    """What could not be read is told at its end, a line each."""
     try:
-        found = answer(Question(by, sort, top, where, period, interfaces), sources)
+        yield
     finally:
         for trouble in sources.troubles:
             sys.stderr.write(one_line(f"bpft: {trouble}") + "\n")
-    if sys.stdout is None:
-        raise CannotWrite("standard output", "is closed")
-    _print(found, form, numeric, units)
-    return 1 if found.troubles else 0
 
 
-def named_file(word: str) -> str:
-    """A word without an option before it names a file (R1)."""
-    if word and "/" not in word and word != "-" and not os.path.lexists(word):
-        raise CannotRead(word, "no such file (a time goes after -b or -e, an expression after --where)")
-    return word
+def _takes(question: Question) -> "asked.Takes":
+    def takes(header: Header) -> bool:
+        return question.period.takes(header) and (not question.interfaces or header.interface in question.interfaces)
+
+    return takes
 
 
-def _print(found: Answer, form: Literal["table", "csv", "json", "ndjson"], numeric: bool, units: Units) -> None:
+def _apart(question: Question, sources: Sources) -> list[Answer]:
+    """An answer for each interface.  What fails of one is told, unless it is the only one."""
+    names = sources.interfaces(_takes(question))
+    if len(names) < 2:
+        return [answer(question, sources)]
+    answers = []
+    for name in names:
+        try:
+            answers.append(answer(replace(question, interfaces=(name,)), sources))
+        except BpftError as error:
+            if not answers and name == names[-1]:
+                raise
+            sources.troubles.append(f"{name}: {error}")
+    return answers
+
+
+def _refuse_overlap(sources: Sources, question: Question) -> None:
+    from bpft import host
+    from bpft.host.devices import devices
+    from bpft.report import overlap
+
+    takes = _takes(question)
+    try:
+        there = devices()
+    except OSError:
+        there = {}  # Then the blocks alone tell.
+    headers = [header for header in sources.headers() if takes(header)]
+    overlap.refuse(sources.interfaces(takes), headers, there, host.hostname())
+
+
+def _print(answers: list[Answer], form: Format, numeric: bool, units: Units, apart: bool, root: str) -> None:
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may not know every letter
     if form == "table":
         from bpft.report.render import table
 
-        table.write(found, sys.stdout, table.Style(numeric, units, _columns()))
+        style = table.Style(numeric, units, columns(), None if numeric else _names(root))
+        for place, one in enumerate(answers):
+            sys.stdout.write("\n" if place else "")
+            table.write(one, sys.stdout, style)
     elif form == "csv":
         from bpft.report.render import csv
 
-        csv.write(found, sys.stdout, numeric)
+        csv.write(answers[0], sys.stdout, numeric)
     else:
         from bpft.report.render import json
 
-        (json.write if form == "json" else json.write_lines)(found, sys.stdout)
+        if apart:
+            json.write_sections(answers, sys.stdout)
+        else:
+            (json.write if form == "json" else json.write_lines)(answers[0], sys.stdout)
 
 
-def _columns() -> int:
+def _names(root: str) -> "HostNames":
+    """One for all sections, so that their patience is one."""
+    from bpft.report.resolve import HostNames  # numbers need no network
+
+    names = HostNames(asked.configured(root).names)
+    for trouble in names.troubles:
+        sys.stderr.write(one_line(f"bpft: {trouble}") + "\n")
+    return names
+
+
+def columns() -> int:
     """The width of the terminal, as shutil tells it, which takes 3 ms to import."""
     told = os.environ.get("COLUMNS", "")
     if told.isdecimal() and int(told):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class NothingInPeriod(BpftError):
-    """nothing lies in that period (the middle of a block decides); what is recorded reaches from {0} to {1}"""
+    """nothing lies in {0} (the middle of a block decides); what is recorded reaches from {1} to {2}; say all for it"""
 
 
 class NothingDated(BpftError):
@@ -135,7 +135,7 @@ class _Reading:
         with ahead(pieces) if part.is_long else nullcontext(pieces) as pieces:
             part.verify()
             header = part.header
-            self.coverage.add(header, part.origin)
+            self.coverage.add(header, part.origin, part.is_live)
             self.completeness.add(header)
             if header.series:
                 self.series.setdefault(header.interface, []).append(header.series)
@@ -252,4 +252,5 @@ def _nothing(question: Question, left_out: Coverage) -> BpftError:
         return NotRecorded(", ".join(question.interfaces), ", ".join(known) or "nothing")
     if left_out.undated_ns and not left_out.end_ns:
         return NothingDated()
-    return NothingInPeriod(units.moment(left_out.begin_ns), units.moment(left_out.end_ns))
+    said = question.period.said or "that period"
+    return NothingInPeriod(said, units.moment(left_out.begin_ns), units.moment(left_out.end_ns))

@@ -99,6 +99,8 @@ def read_words(words: Sequence[str], now: datetime | None = None, billing_day: i
 
 def says_period(text: str) -> bool:
     """Whether text reads as a period or a time, or as a part of what people say of one."""
+    if "." in text.replace("..", ""):
+        return False  # as most names of files, which need not wait for the rest
     from bpft.report.spoken import VOCABULARY, Calendar
 
     try:

@@ -68,6 +68,7 @@ class Part:
     header: Header
     content: Block | OldBlock | Table
     is_live: bool = False  #: what a running daemon holds: it goes on
+    advance: Callable[[int], None] | None = None  #: is told of records that were read, so many more
 
     def verify(self) -> None:
         """Check a block's bytes, before anything of it is counted.  Raises BlockDamaged."""
@@ -82,7 +83,7 @@ class Part:
     def pieces(self) -> Iterator[Piece]:
         """Its records.  Raises BlockDamaged."""
         if isinstance(self.content, Block):
-            for group in self.content.groups():
+            for group in self._groups(self.content):
                 yield _piece(group)
             return
         table = self.content if isinstance(self.content, Table) else self.content.table()
@@ -95,8 +96,14 @@ class Part:
         if not isinstance(self.content, Block):
             yield from self.pieces()
             return
-        for group in self.content.groups():
+        for group in self._groups(self.content):
             yield _piece(group) if group.other else Columns(group, group.unpacked(needed))
+
+    def _groups(self, block: Block) -> Iterator[Group]:
+        for group in block.groups():
+            yield group
+            if self.advance:
+                self.advance(group.rows)
 
 
 def _piece(group: Group) -> Piece:
@@ -108,6 +115,7 @@ class Sources:
     """Everything that is to be read; troubles: what could not be, a line each."""
 
     troubles: list[str] = field(default_factory=list)
+    advance: Callable[[int], None] | None = None  #: of every part
     _blocks: list[Part] = field(default_factory=list)
     _captures: list[str | Stream] = field(default_factory=list)
     _counting: list[Part] | None = None  # those of the blocks that count; None: not looked for yet
@@ -172,7 +180,9 @@ class Sources:
 
     def parts(self) -> Iterator[Part]:
         """Blocks, each epoch once (E7, also in what was made of them), then captures, metered one after the other."""
-        yield from self._counted()
+        for part in self._counted():
+            part.advance = self.advance
+            yield part
         for name in self._captures:
             yield self._metered(name)
 
@@ -220,6 +230,11 @@ class Sources:
     def rows(self) -> int:
         """Records in the blocks; how many captures will yield, nobody knows."""
         return sum(part.content.rows for part in self._blocks if not isinstance(part.content, Table))
+
+    def rows_of(self, takes: Callable[[Header], bool]) -> int:
+        """Records in the blocks that count and that takes() says yes to."""
+        counted = (part for part in self._counted() if takes(part.header))
+        return sum(part.content.rows for part in counted if not isinstance(part.content, Table))
 
     def _add_blocks(self, name: str, source: Source | None = None) -> int:
         """Every intact block of a file; returns how many."""

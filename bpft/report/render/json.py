@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -23,6 +23,7 @@ _PLAIN = (*ADDRESSES, "net")  # columns of ASCII that are never absent
 _WORDS = (*OUTER, "direction")
 
 SCHEMA = "bpft-report-1"  #: changes when a field changes its meaning or goes
+SECTIONS = "bpft-report-sections-1"  #: the same of several in one
 
 
 def write(answer: Answer, out: TextIO) -> None:
@@ -37,6 +38,15 @@ def write(answer: Answer, out: TextIO) -> None:
         sums = [sum(column) for column in zip(sums, *(row.sums for row in rows), strict=True)]
     rest = {"rows": len(answer.ranking) - shown, **_sums(answer, answer.rest(sums))}
     out.write(f'\n ],\n "other_rows": {json.dumps(rest)}\n}}\n')
+
+
+def write_sections(answers: Sequence[Answer], out: TextIO) -> None:
+    """One object, of one object for each answer."""
+    out.write(f'{{\n "schema": "{SECTIONS}",\n "sections": [\n')
+    for place, answer in enumerate(answers):
+        out.write(",\n" if place else "")
+        write(answer, out)
+    out.write(" ]\n}\n")
 
 
 def write_lines(answer: Answer, out: TextIO) -> None:
@@ -92,6 +102,9 @@ def _head(answer: Answer) -> dict[str, Any]:
         "reverse": question.reverse,
         "top": question.top,
         "where": question.where or None,
+        "period": question.period.said or None,
+        "period_begin_ns": question.period.begin,
+        "period_end_ns": question.period.end,
         "interfaces": coverage.interfaces,
         "captures": coverage.captures,
         "hosts": coverage.hosts,
@@ -102,6 +115,7 @@ def _head(answer: Answer) -> dict[str, Any]:
         "begin_ns": coverage.begin_ns or None,
         "end_ns": coverage.end_ns or None,
         "covered_ns": coverage.covered_ns,
+        "live_ns": coverage.live_ns or None,
         "totals": _sums(answer, answer.totals),
         "everything": _sums(answer, answer.everything),
         "remainder": _sums(answer, answer.remainder),
