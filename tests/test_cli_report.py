@@ -166,9 +166,13 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_without_a_file_it_is_all_that_was_recorded(root: Path) -> None:
-    assert json.loads(run("report", "--json", BPFT_ROOT=str(root)).stdout)["totals"]["all"] == 2100
-    assert json.loads(run("report", "--json", "--root", root).stdout)["interfaces"] == ["eth0"]
+def test_without_a_file_it_is_today_of_all_that_was_recorded(root: Path) -> None:
+    refused(run("report", "--root", root), 1, "nothing lies in today", "2026-10-22 10:00:00 UTC to", "say all")
+    (section,) = json.loads(run("report", "all", "--json", BPFT_ROOT=str(root)).stdout)["sections"]
+    assert (section["totals"]["all"], section["interfaces"], section["period"]) == (2100, ["eth0"], "all")
+    one = json.loads(run("report", "2026-10-22", "-i", "eth0", "--json", "--root", root).stdout)
+    assert (one["totals"]["all"], one["interfaces"], one["live_ns"]) == (2100, ["eth0"], None)
+    assert one["period_end_ns"] - one["period_begin_ns"] == 86400 * 10**9
 
 
 def test_a_period_takes_whole_blocks_and_says_which(root: Path) -> None:
@@ -176,20 +180,87 @@ def test_a_period_takes_whole_blocks_and_says_which(root: Path) -> None:
     assert printed[1].startswith("2026-10-22 10:00:00 to 11:00:00 UTC, 1 h")
     assert printed[-4].split() == ["total", "1", "0", "B", "1.00", "kB"]
     assert printed[-2].startswith("eth0: not comparable: the interface's own counters were not recorded")
+    assert lines("report", "--root", root, "2026-10-22T10:20..2026-10-22T11:10", "-n")[1:] == printed[1:]
     refused(run("report", "--root", root, "-b", "-1s"), 1, "reaches from 2026-10-22 10:00:00 UTC to")
-    assert (
-        json.loads(run("report", "--root", root, "-b", "2026-10-22", "-e", "2026-10-22", "--json").stdout)["blocks"]
-        == 2
-    )
+    both = run("report", "--root", root, "-b", "2026-10-22", "-e", "2026-10-22", "--json", "--sum")
+    assert json.loads(both.stdout)["blocks"] == 2
+
+
+def test_days_are_those_of_the_zone(root: Path) -> None:
+    """10:00 UTC is 00:00 of the next day on Kiritimati, and the half hour after it decides of the first block."""
+    for zone, day, total in (("UTC", "2026-10-22", 2100), ("Pacific/Kiritimati", "2026-10-23", 2100)):
+        words = ("report", day, "--zone", zone, "-i", "eth0", "--json", "--root", root)
+        assert json.loads(run(*words).stdout)["totals"]["all"] == total
+    refused(run("report", "2026-10-22", "--zone", "Pacific/Kiritimati", "--root", root), 1, "2026-10-23 00:00:00 +14")
+    refused(run("report", "--zone", "Nowhere/Land", "--root", root), 127, "Nowhere/Land")
+    words = ("report", "2026-09", "--root", root, "-i", "eth0", "--json")
+    refused(run(*words, "--billing-day", "20"), 1, "nothing lies in 2026-09")
+    assert json.loads(run(*words, "--billing-day", "23").stdout)["blocks"] == 2
 
 
 def test_damage_is_told_and_the_rest_reported(root: Path) -> None:
     log = paths(str(root)).log("eth0")
     log.write_bytes(log.read_bytes()[:-1])
-    done = run("report", "--json", "--root", root)
+    done = run("report", "all", "-i", "eth0", "--json", "--root", root)
     assert done.returncode == 1
     assert done.stderr.decode().count("\n") == 1
     assert json.loads(done.stdout)["totals"]["all"] == 1000
+
+
+def add(root: Path, interface: str, all_bytes: int, **fields: object) -> None:
+    """A block of another interface, of the first of the two hours."""
+    begin = (1_792_627_200 + 10 * 3600) * 10**9
+    head = Header(epoch=os.urandom(16), begin_ns=begin, end_ns=begin + 3600 * 10**9, interface=interface)
+    head.counters = Counters(seen=1, counted=1)
+    for name, value in fields.items():
+        setattr(head, name, value)
+    LogWriter(paths(str(root)).log(interface)).append(head, blocks.table((4, blocks.record(all=all_bytes))))
+
+
+def test_every_interface_has_a_section_of_its_own(root: Path) -> None:
+    add(root, "wan7", 7)
+    printed = lines("report", "--root", root, "2026-10-22", "-n")
+    assert [line for line in printed if line.endswith(", 2026-10-22")] == ["eth0, 2026-10-22", "wan7, 2026-10-22"]
+    assert [line.split()[-2] for line in printed if line.startswith("total")] == ["2.10", "7"]
+    assert not [line for line in printed if "passed through two" in line]
+    document = json.loads(run("report", "--root", root, "all", "--json").stdout)
+    assert document["schema"] == "bpft-report-sections-1"
+    assert [(it["interfaces"], it["totals"]["all"]) for it in document["sections"]] == [(["eth0"], 2100), (["wan7"], 7)]
+    csv_lines = lines("report", "--root", root, "all", "--by", "proto", "-n", "--format", "csv")
+    assert csv_lines == ["interface,proto,packets,all,data", "eth0,6,2,2100,0", "wan7,6,1,7,0"]
+    assert (
+        lines("report", "--root", root, "all", "--by", "proto", "-n", "--format", "csv", "-i", "wan7")[1] == "6,1,7,0"
+    )
+    one_damaged = paths(str(root)).log("wan7")
+    one_damaged.write_bytes(one_damaged.read_bytes()[:-1])
+    done = run("report", "--root", root, "all", "--json")
+    assert done.returncode == 1
+    assert [it["totals"]["all"] for it in json.loads(done.stdout)["sections"]] == [2100]
+
+
+def test_interfaces_are_added_up_unless_they_see_the_same(root: Path) -> None:
+    add(root, "wan7", 7)
+    added = json.loads(run("report", "--root", root, "all", "--sum", "--json").stdout)
+    assert (added["totals"]["all"], added["interfaces"]) == (2107, ["eth0", "wan7"])
+    add(root, "wan7.5", 3)
+    refused(run("report", "--root", root, "all", "--sum"), 1, "wan7 and wan7.5 see the same traffic", "-i")
+    words = ("report", "--root", root, "all", "--sum", "-i", "wan7.5", "-i", "eth0", "--json")
+    assert json.loads(run(*words).stdout)["totals"]["all"] == 2103
+
+
+def test_a_word_that_is_a_file_and_a_period_is_asked_back(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    for name in ("yesterday", "7", "trafd.copy"):
+        Path(name).write_bytes(paths(str(root)).log("eth0").read_bytes())
+    refused(run("report", "yesterday"), 127, "'yesterday' is a period, and a file here", "./yesterday")
+    refused(run("report", "last", "7", "days"), 127, "'7' is a period")
+    for words in (("./yesterday",), ("-r", "yesterday"), ("trafd.copy", "7"), ("all", "trafd.copy")):
+        assert json.loads(run("report", "--json", *words).stdout)["totals"]["all"] == 2100
+    refused(run("report", "trafd.cpoy"), 127, "'trafd.cpoy' is neither a file nor a period")
+    refused(run("report", "last", "wek"), 127, "did you mean last week?")
+    refused(run("report", "trafd.copy", "yesturday"), 127, "did you mean yesterday?")
+    refused(run("report", "today", "-b", "yesterday"), 127, "given twice")
+    refused(run("report", "10:00"), 127, "since 10:00")
 
 
 def test_a_broken_capture_is_counted_up_to_there(tmp_path: Path) -> None:
@@ -206,7 +277,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     refused(run("report", tmp_path / "empty"), 1, "is empty")
     refused(run("report", tmp_path), 1, "is a directory")
     refused(run("report", "./absent"), 1, "./absent")
-    refused(run("report", "yesterday"), 1, "goes after -b or -e")
+    refused(run("report", "nosuchfile"), 127, "neither a file nor a period", "--where")
     refused(run("report", "-r", "yesterday"), 1, "no such file")
     refused(run("report", tmp_path / "a\nb"), 1, r"a\x0ab")
     refused(run("report", "-", data=b"hello"), 1, "standard input")
@@ -214,7 +285,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     refused(run("report", SAMPLE, "--where", "greater 5"), 1, "host")
     refused(run("report", SAMPLE, "--where", "tcp and"), 1, "--where")
     refused(run("report", SAMPLE, "--where", os.fsdecode(b"\xff")), 1, "no text")
-    refused(run("report", ""), 1, "empty name")
+    refused(run("report", ""), 127, "neither a file nor a period")
     refused(run("report", "-r", ""), 1, "empty name")
     refused(run("report", "./" + 300 * "a"), 1, "too long")
     refused(run("report", "-", data=b"\x1f\x8b\x08" + bytes(20)), 1, "standard input", "gzip -dc")

@@ -279,12 +279,12 @@ def test_reports_look_into_the_directories(tmp_path: Path, capsys: pytest.Captur
     sample = str(PROJECT / "tests/captures/sample.pcap")
     assert trafd.main(["--root", str(tmp_path), "--read", sample, "-f", "office"]) == 0
     (tmp_path / "var/lib/bpft").rename(tmp_path / "logs")
-    assert main.run(["report", "--root", str(tmp_path), "--json"]) == 1
+    assert main.run(["report", "all", "--root", str(tmp_path), "--json"]) == 1
     file.write_text("[directories]\nlogs = '/logs'\n")
-    assert main.run(["report", "--root", str(tmp_path), "--json"]) == 0
+    assert main.run(["report", "all", "--root", str(tmp_path), "--json"]) == 0
     file.write_text("[directories]\nlog = '/logs'\n")
     capsys.readouterr()
-    assert main.run(["report", "--root", str(tmp_path)]) == 1
+    assert main.run(["report", "all", "--root", str(tmp_path)]) == 1
     assert "did you mean logs?" in capsys.readouterr().err
 
 
