@@ -45,8 +45,8 @@ _SPEC = ("src", "dst", "sport", "dport", "proto", "direction", "vlan", "service"
 _STORED = {
     "src": ("src4", "src6"),
     "dst": ("dst4", "dst6"),
-    "service": ("sport", "dport", "proto"),
-    **{name: (name,) for name in ("sport", "dport", "proto", "direction", "vlan")},
+    **dict.fromkeys(("sport", "dport", "service"), ("sport", "dport")),  # one alone would be told as absent
+    **{name: (name,) for name in ("proto", "direction", "vlan")},
 }
 _OTHER_END = {"src": "dst", "dst": "src", "sport": "dport", "dport": "sport"}
 _NET = re.compile(r"net(?:/(\d{1,3}))?")
