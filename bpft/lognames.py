@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +104,12 @@ def same_file(fd: int, path: Path) -> bool:
         return False
     found = os.fstat(fd)
     return (found.st_dev, found.st_ino) == (named.st_dev, named.st_ino)
+
+
+def is_own(fd: int) -> bool:
+    """Whether a file may be overwritten: a regular one without a second name, by which it would be somebody else's."""
+    found = os.fstat(fd)
+    return stat.S_ISREG(found.st_mode) and found.st_nlink <= 1
 
 
 def sync_directory(path: Path) -> None:

@@ -10,7 +10,7 @@ from bpft import access
 from bpft.block import Block
 from bpft.blockscan import walk
 from bpft.errors import CannotWrite
-from bpft.lognames import FLAGS, MODE, claim, lock_log, same_file, sync_directory
+from bpft.lognames import FLAGS, MODE, claim, is_own, lock_log, same_file, sync_directory
 from bpft.source import Source
 
 
@@ -95,6 +95,8 @@ def draft(path: Path, like: os.stat_result | None = None) -> Iterator[int]:
     name = hidden(path)
     fd = os.open(name, FLAGS | os.O_CREAT, MODE)
     try:
+        if not is_own(fd):
+            raise CannotWrite(str(name), "is no file, or another one by a second name; remove it")
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -29,7 +29,7 @@ def alice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def owned(monkeypatch: pytest.MonkeyPatch, uid: int, gid: int) -> None:
-    monkeypatch.setattr(access, "_nearest", lambda name: SimpleNamespace(st_uid=uid, st_gid=gid))
+    monkeypatch.setattr(access, "_nearest", lambda name: (name, SimpleNamespace(st_uid=uid, st_gid=gid)))
 
 
 @pytest.mark.usefixtures("alice")
@@ -80,6 +80,24 @@ def test_without_the_group_it_is_to_be_made(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.usefixtures("alice")
+@pytest.mark.parametrize(
+    ("closed", "name", "said"),
+    [
+        ("/var/lib/bpft", "/var/lib/bpft/trafd.eth0", "have root let you read it: chgrp -R bpft /var/lib/bpft; "),
+        ("/var/lib/bpft", "/var/lib/bpft/tmp", "have root let you read it: chgrp -R bpft /var/lib/bpft; "),
+        ("/root", "/root/trafd.eth0", "run as root"),
+    ],
+)
+def test_a_closed_directory_is_what_has_to_be_opened(
+    monkeypatch: pytest.MonkeyPatch, closed: str, name: str, said: str
+) -> None:
+    monkeypatch.setattr(access, "_nearest", lambda _: (closed, SimpleNamespace(st_uid=0, st_gid=0)))
+    found = access.reading(name, DENIED)
+    assert said in found
+    assert ("chgrp" in found) == (closed != "/root")
+
+
+@pytest.mark.usefixtures("alice")
 def test_the_remedy_of_writers(monkeypatch: pytest.MonkeyPatch) -> None:
     owned(monkeypatch, OWNER, GROUP)
     assert access.writing("/x/y", DENIED) == (
@@ -95,7 +113,8 @@ def test_the_remedy_of_writers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_nearest_that_can_be_seen(tmp_path: Path) -> None:
-    assert access._nearest(str(tmp_path / "a" / "b")).st_ino == tmp_path.stat().st_ino
+    nearest, found = access._nearest(str(tmp_path / "a" / "b"))
+    assert (nearest, found.st_ino) == (str(tmp_path), tmp_path.stat().st_ino)
     assert access.user_name(1 << 30) == str(1 << 30)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bpft import access
 from bpft.daemon import privilege
-from bpft.daemon.places import usable
+from bpft.daemon.places import directory, usable
 from bpft.daemon.privilege import CannotDrop, NoSuchUser, NotRoot, User
 from bpft.errors import CannotWrite
 from bpft.host import capability
@@ -111,3 +111,38 @@ def test_what_is_made_belongs_to_the_group(monkeypatch: pytest.MonkeyPatch, call
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     privilege.join_group()
     assert calls == [("setresgid", 4711, 4711, 4711)]
+
+
+def test_a_link_that_is_put_where_a_directory_is_to_be_made_is_not_given_away(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Logs are the daemon's user's, and root makes the directory of dumps in it."""
+    victim, wanted = tmp_path / "victim", tmp_path / "logs/tmp"
+    victim.mkdir(mode=0o700)
+    wanted.parent.mkdir()
+    make = os.mkdir
+
+    def late(path: Path, *mode: int) -> None:
+        if Path(path) == wanted:
+            wanted.symlink_to(victim)
+        make(path, *mode)
+
+    monkeypatch.setattr(os, "mkdir", late)
+    with pytest.raises(CannotWrite, match="logs/tmp"):
+        directory(wanted, 0o777)
+    assert victim.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_directory_that_another_trafd_has_just_made_is_as_good(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wanted = tmp_path / "logs"
+    make = os.mkdir
+
+    def late(path: Path, *mode: int) -> None:
+        make(path, *mode)
+        make(path, *mode)
+
+    monkeypatch.setattr(os, "mkdir", late)
+    directory(wanted, 0o750)
+    assert wanted.stat().st_mode & 0o777 == 0o750

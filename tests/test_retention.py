@@ -340,6 +340,19 @@ def test_two_rewriters_and_a_long_lock_are_refused(log: Path, monkeypatch: pytes
     assert not hidden.exists()
 
 
+def test_what_is_somebody_elses_by_another_name_is_not_overwritten(log: Path, tmp_path: Path) -> None:
+    """A hard link in the directory of a daemon's user, and root who compacts: the other file stays what it is."""
+    grow(log, range(3))
+    data = log.read_bytes()
+    other = tmp_path / "passwd"
+    other.write_text("root:x:0:0")
+    other.chmod(0o600)
+    log.with_name(".trafd.eth0.rewriting").hardlink_to(other)
+    with pytest.raises(CannotWrite, match=r"\.trafd\.eth0\.rewriting: is no file, or another one by a second name"):
+        compact(log, DAYS)
+    assert (log.read_bytes(), other.read_text(), other.stat().st_mode & 0o777) == (data, "root:x:0:0", 0o600)
+
+
 def test_owner_and_mode_stay(log: Path) -> None:
     grow(log, range(3))
     log.chmod(0o600)

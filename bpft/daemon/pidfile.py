@@ -8,13 +8,13 @@ name would protect nothing.
 import contextlib
 import fcntl
 import os
-import stat
 import time
 from pathlib import Path
 
 from bpft import access
 from bpft.errors import BpftError, CannotWrite
 from bpft.holder import pid_in
+from bpft.lognames import is_own
 
 TELL_WITHIN_S = 2.0  #: how long somebody that has just taken a lock may need to tell its process id
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -100,8 +100,7 @@ def _open(path: Path) -> int:
         fd = os.open(path, _FLAGS, 0o644)
     except OSError as why:
         raise CannotWrite(path, access.writing(path, why)) from None
-    found = os.fstat(fd)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+    if not is_own(fd):
         os.close(fd)
         raise CannotWrite(path, "is no file, or another one by a second name; remove it")
     return fd

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from bpft import access
@@ -14,13 +15,24 @@ def directory(path: Path, mode: int, owner: User | None = None) -> None:
     try:
         if not path.is_dir():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir(exist_ok=True)
-            if owner is not None:
-                os.chown(path, owner.uid, owner.gid)
-            path.chmod(mode)
+            with suppress(FileExistsError):  # Another trafd has just made it.
+                path.mkdir()
+            _give(path, mode, owner)
     except OSError as why:
         raise CannotWrite(why.filename or path, f"{why.strerror}; make it, or start trafd as root") from None
     usable(path)
+
+
+def _give(path: Path, mode: int, owner: User | None) -> None:
+    """To owner, if it is ours and a directory: who owns the one around it could have put a link there."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.fstat(fd).st_uid == os.geteuid():
+            if owner is not None:
+                os.fchown(fd, owner.uid, owner.gid)
+            os.fchmod(fd, mode)
+    finally:
+        os.close(fd)
 
 
 def usable(*paths: Path) -> None:
