@@ -118,6 +118,7 @@ class Sources:
     advance: Callable[[int], None] | None = None  #: of every part
     _blocks: list[Part] = field(default_factory=list)
     _captures: list[str | Stream] = field(default_factory=list)
+    _held: list[Part] = field(default_factory=list)  # captures that were metered
     _counting: list[Part] | None = None  # those of the blocks that count; None: not looked for yet
 
     def add(self, name: str) -> None:
@@ -183,8 +184,14 @@ class Sources:
         for part in self._counted():
             part.advance = self.advance
             yield part
+        yield from self._held
         for name in self._captures:
             yield self._metered(name)
+
+    def hold(self) -> None:
+        """Meter captures now, so that parts() can be asked for again: a pipe is read but once."""
+        while self._captures:
+            self._held.append(self._metered(self._captures.pop(0)))
 
     def _counted(self) -> list[Part]:
         if self._counting is None:
@@ -224,7 +231,7 @@ class Sources:
     def names(self) -> list[str]:
         """The files that are read, once for each of their blocks."""
         captures = (one.name if isinstance(one, Stream) else one for one in self._captures)
-        return [*(part.origin for part in self._blocks), *captures]
+        return [*(part.origin for part in (*self._blocks, *self._held)), *captures]
 
     @property
     def rows(self) -> int:
