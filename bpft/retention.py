@@ -4,7 +4,6 @@ Both write a new file and put it in the place of the log in one step, while a da
 """
 
 import fcntl
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from bpft.newfile import replace_log, write_log
 from bpft.record import Header
 from bpft.rotation import middle
 from bpft.source import Source
+from bpft.span import age_h
 from bpft.summing import same_kind
 
 Unit = Literal["hour", "day", "month"]
@@ -30,8 +30,6 @@ Unit = Literal["hour", "day", "month"]
 UNDATED = ("undated",)
 
 _SECOND = 1_000_000_000
-_AGE = re.compile(r"(\d{1,6})\s*([hdwy])\Z")
-_HOURS = {"h": 1, "d": 24, "w": 168, "y": 8766}
 
 
 class Damaged(BpftError):
@@ -107,10 +105,10 @@ def _kept_source(header: Header) -> Literal["file", "compacted"]:
 
 def age(text: str) -> timedelta:
     """An age as 31d, 12h, 4w or 2y.  Raises UsageError."""
-    found = _AGE.match(text)
-    if not found:
+    hours = age_h(text)
+    if hours is None:
         raise UsageError(f"--older-than {text!r}: use a number and h, d, w or y, as 31d")
-    return timedelta(hours=int(found[1]) * _HOURS[found[2]])
+    return timedelta(hours=hours)
 
 
 def period_of(header: Header, unit: Unit, tz: tzinfo | None) -> tuple[int, int]:

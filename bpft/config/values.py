@@ -11,11 +11,8 @@ from typing import Any
 from bpft.errors import BadName, UsageError
 from bpft.paths import check_name
 from bpft.rotation import rotation, size_of, zone
+from bpft.span import age_h, interval_s
 
-DAY = 86400
-_SPAN = re.compile(r"(\d{1,6})\s*([a-z]{1,3})\Z", re.ASCII)
-_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": DAY}
-_HOURS = {"h": 1, "d": 24, "w": 7 * 24, "y": 8766}
 _LEAST, _MOST_BUFFER = 1_000_000, 1 << 30
 _GLOB = re.compile(r"(?:[\w.:@+*?-]|\[!?[\w.:@+-]+\])+\Z", re.ASCII)
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z", re.ASCII)
@@ -79,9 +76,9 @@ def buffer(value: Any) -> int:
 
 def interval(value: Any) -> int:
     """Seconds between two boundaries of the local day; 0 for "off"."""
-    seconds = 0 if value == "off" else _span(value, _SECONDS, 'write "30s", "5min", "1h" or "1d", or "off"')
-    if seconds and DAY % seconds:
-        raise Wrong(f'is "{value}", which does not divide a day; write "30s", "5min", "1h" or "1d", or "off"')
+    seconds = interval_s(value) if isinstance(value, str) else 0
+    if not seconds and value != "off":
+        raise Wrong(f'is {_shown(value)}; write a part of a day as "30s", "5min", "1h" or "1d", or "off"')
     return seconds
 
 
@@ -89,15 +86,10 @@ def age(value: Any) -> int | None:
     """Hours; None for "off": for ever."""
     if value == "off":
         return None
-    return _span(value, _HOURS, 'write an age as "31d", "12h", "4w" or "2y", or "off" to keep it for ever')
-
-
-def _span(value: Any, units: dict[str, int], remedy: str) -> int:
-    """A number of the unit that stands behind it, above 0."""
-    found = _SPAN.match(value) if isinstance(value, str) else None
-    if found is None or found[2] not in units or int(found[1]) == 0:
-        raise Wrong(f"is {_shown(value)}; {remedy}")
-    return int(found[1]) * units[found[2]]
+    hours = age_h(value) if isinstance(value, str) else None
+    if not hours:
+        raise Wrong(f'is {_shown(value)}; write an age as "31d", "12h", "4w" or "2y", or "off" to keep it for ever')
+    return hours
 
 
 def one_of(*words: str) -> Convert:

@@ -6,7 +6,6 @@ both count for intervals of up to an hour, the first alone for longer ones, so t
 """
 
 import math
-import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -14,15 +13,13 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from bpft import host
 from bpft.errors import UsageError
 from bpft.rotation import zone
+from bpft.span import DAY_S, interval_s
 
-_DAY = 86400
 #: Seconds: nobody tells us that the clock was set or that the machine slept, so it is looked at this often.
 LOOK_EVERY_S = 30.0
 
 _SECOND = 1_000_000_000
 _HOUR = 3600
-_EVERY = re.compile(r"([0-9]{1,5})\s*(s|min|h|d)\Z")
-_UNITS = {"s": 1, "min": 60, "h": _HOUR, "d": _DAY}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: Seconds that the local clock is ahead of UTC at an instant (UTC seconds).
@@ -31,11 +28,8 @@ Offset = Callable[[int], int]
 
 def interval(option: str, text: str) -> int:
     """Seconds of an interval as 5min, 1h, 1d; 0 for off.  Raises UsageError."""
-    if text == "off":
-        return 0
-    found = _EVERY.match(text)
-    seconds = int(found[1]) * _UNITS[found[2]] if found else 0
-    if not seconds or _DAY % seconds:
+    seconds = interval_s(text)
+    if not seconds and text != "off":
         raise UsageError(f"{option} {text!r}: use a part of a day as 30s, 5min, 1h, 6h or 1d, or off")
     return seconds
 
@@ -79,7 +73,7 @@ def _across(after: int, found: int, every: int, offset: Offset) -> int:
 def _came_before(instant: int, offset: Offset) -> bool:
     """Whether the local clock showed the same before it was set back."""
     shown = instant + offset(instant)
-    first = shown - offset(instant - _DAY)
+    first = shown - offset(instant - DAY_S)
     return first < instant and first + offset(first) == shown
 
 
