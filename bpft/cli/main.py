@@ -19,6 +19,7 @@ COMMANDS = {
     "report": ("bpft.cli.report:report", "who used the bandwidth, and does it add up"),
     "top": ("bpft.cli.top:top", "who uses the bandwidth now, refreshed each second"),
     "export": ("bpft.cli.export:export", "the records, for other tools: csv, ndjson, parquet, sqlite"),
+    "traflog": ("bpft.cli.traflog:traflog", "blocks of a log as traflog(1) of the old BPFT showed them"),
     "import": ("bpft.cli.import_:import_old", "logs and dumps of old BPFTs become a log"),
     "status": ("bpft.cli.status:status", "what the running daemons do, and where every frame went"),
     "doctor": ("bpft.cli.doctor:doctor", "is everything well, and what to do where it is not"),

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from bpft import config
+from bpft.cli.asked import configured
 from bpft.errors import CannotWrite
 from bpft.messages import one_line
-from bpft.paths import Paths, environment_root
+from bpft.paths import environment_root
 from bpft.report.overview import Overview, overviews
 from bpft.report.period import read_words
 from bpft.report.units import Units
@@ -45,15 +46,15 @@ def overview(
     if as_json:
         render.write_json(found, now_ns, sys.stdout)
     else:
-        names = {} if numeric else _names(found, where)
+        names = {} if numeric else _names(found, root)
         render.write(found, now_ns, sys.stdout, render.Style(units=units, names=names, **_terminal()))
     return 1 if troubles else 0
 
 
-def _names(found: list[Overview], where: Paths) -> dict[str, str]:
+def _names(found: list[Overview], root: str) -> dict[str, str]:
     from bpft.report.resolve import HostNames  # numbers need no network
 
-    names = HostNames(config.load(where).names, _PATIENCE_S)
+    names = HostNames(configured(root).names, _PATIENCE_S)
     for trouble in names.troubles:
         sys.stderr.write(one_line(f"bpft: {trouble}") + "\n")
     return names.of(host.address for one in found for host in one.hosts)
