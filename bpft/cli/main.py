@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "overview": ("bpft.cli.overview:overview", "today, yesterday, this month, who used most: what bpft alone prints"),
     "report": ("bpft.cli.report:report", "who used the bandwidth, and does it add up"),
+    "who": ("bpft.cli.who:who", "one host: its peers, services and hours"),
     "top": ("bpft.cli.top:top", "who uses the bandwidth now, refreshed each second"),
     "export": ("bpft.cli.export:export", "the records, for other tools: csv, ndjson, parquet, sqlite"),
     "traflog": ("bpft.cli.traflog:traflog", "blocks of a log as traflog(1) of the old BPFT showed them"),
