@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from bpft import config
-from bpft.cli.asked import configured
 from bpft.errors import CannotWrite
 from bpft.messages import one_line
 from bpft.paths import environment_root
@@ -52,7 +51,8 @@ def overview(
 
 
 def _names(found: list[Overview], root: str) -> dict[str, str]:
-    from bpft.report.resolve import HostNames  # numbers need no network
+    from bpft.cli.asked import configured  # numbers need neither files nor network
+    from bpft.report.resolve import HostNames
 
     names = HostNames(configured(root).names, _PATIENCE_S)
     for trouble in names.troubles:
