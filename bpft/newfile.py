@@ -14,16 +14,16 @@ from bpft.lognames import FLAGS, MODE, claim, is_own, lock_log, same_file, sync_
 from bpft.source import Source
 
 
-def write_log(out: Path, pieces: Iterable[bytes], force: bool = False) -> int:
+def write_log(out: Path, pieces: Iterable[bytes], force: bool = False, like: os.stat_result | None = None) -> int:
     """Make out a file of these pieces; returns its length.  Raises CannotWrite, also where out is there already (R6).
 
-    force: a file that is no log may be replaced.
+    force: a file that is no log may be replaced.  like: whose owner and mode it gets.
     """
     try:
         there = os.path.lexists(out)
         taken = claim(out, force)
         try:
-            with draft(out) as fd:
+            with draft(out, like) as fd:
                 length = _write(fd, pieces)
                 os.fsync(fd)
                 os.rename(hidden(out), out)  # noqa: PTH104 - as os.X, so that a test can make it fail

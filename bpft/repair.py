@@ -44,11 +44,15 @@ class Repaired:
 
 
 def repair(name: str | os.PathLike[str], copy: str | os.PathLike[str]) -> Repaired:
-    """Write the repaired copy, which must not exist.  Raises CannotRead, CannotWrite."""
+    """Write the repaired copy, which must not exist.  Raises CannotRead, CannotWrite.
+
+    Root makes it the original's owner's: it may take the place of a log that a trafd of another user appends to.
+    """
     source = Source(name)
     done = Repaired(os.fspath(copy))
     found = list(scan(source))
-    write_log(Path(copy), _pieces(source, found, done))
+    like = os.fstat(source.fileno()) if os.geteuid() == 0 else None
+    write_log(Path(copy), _pieces(source, found, done), like=like)
     return done
 
 

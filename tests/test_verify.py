@@ -193,6 +193,17 @@ def test_a_file_cut_anywhere_is_repaired(log: Path, tmp_path: Path) -> None:
         assert verify([copy])[0].findings == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_root_repairs_for_the_owner_of_the_log(log: Path, tmp_path: Path) -> None:
+    """Else a trafd of that user could not append to the copy once it has the log's name."""
+    log.write_bytes(log.read_bytes()[:-1])
+    os.chown(log, 65534, 65534)
+    log.chmod(0o600)
+    repair(log, tmp_path / "copy")
+    made = (tmp_path / "copy").stat()
+    assert (made.st_uid, made.st_gid, made.st_mode & 0o777) == (65534, 65534, 0o600)
+
+
 def test_several_broken_blocks_in_a_row_are_mended_each(log: Path, tmp_path: Path) -> None:
     data = bytearray(log.read_bytes())
     for block in blocks(log)[:2]:
