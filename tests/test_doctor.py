@@ -35,11 +35,15 @@ def answer(**more: Any) -> dict[str, Any]:
         "dropped": 0,
         "if_dropped": 0,
         "buffer": 32_000_000,
+        "key_mode": "full",
         "folded": 0,
         "max_flows": 1000,
         "filter": "",
         "begin_ns": NOW - HOUR,
         "all": 5_000_000,
+        "log": str(LOGS / "trafd.eth0"),
+        "log_bytes": 10_000_000,
+        "budget": 0,
     }
     return well | more
 
@@ -69,7 +73,7 @@ def log(*recent: RecentBlock, **more: Any) -> Log:
 
 
 def dump(**more: Any) -> Dump:
-    return Dump(LOGS / "tmp/trafd.eth0", "eth0", header=block().header, **more)
+    return Dump(LOGS / "tmp/trafd.eth0", "eth0", LOGS / "trafd.eth0", header=block().header, **more)
 
 
 WELL = Facts(
@@ -107,6 +111,10 @@ PPP = {"ppp0": Device("ppp0", up=True, running=True, kind="ppp", lowers=("eth0",
 DEEP = BRIDGE | {"br0.7": Device("br0.7", up=True, running=True, kind="vlan", lowers=("br0",))}
 WG = {"wg0": Device("wg0", up=True, running=True, kind="wireguard"), "eth0": ETH0}
 LOSSY = block(counters=Counters(received=1000, dropped=20, direction={"rx": (1, 9 * 10**7, 1, 9 * 10**7)}))
+PROFILE = ("-p", "-r", "--ports", "service", "--save-every", "1h", "-i", "eth0")
+UNIT = "trafd@eth0.service"
+FILTERED = replace(block().header, filter="not port 22")
+EMPTY = replace(block().header, counters=Counters(received=3))
 SHORT = block(counters=Counters(direction={"rx": (1, 9 * 10**7, 1, 9 * 10**7)}))
 
 
@@ -142,10 +150,18 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
             "usermod -aG bpft anna",
         ),
         ("control", "problem", {"daemons": (Daemon("eth0", "77", trouble="gone"),)}, "socket was removed", "kill 77"),
+        (
+            "control",
+            "problem",
+            {"daemons": (Daemon("eth0", "77", trouble="gone", unit=UNIT),)},
+            "socket was removed",
+            "systemctl restart trafd@eth0.service",
+        ),
         ("control", "problem", {"daemons": (Daemon("eth0", "77", trouble="silent"),)}, "does not answer", "-p 77"),
         ("daemons", "problem", {"configured": ("eth0", "eth1")}, "not counted: eth1", "trafstart eth1"),
         ("daemons", "note", {"daemons": (), "logs": ()}, "nothing is counted yet", "trafstart"),
         ("daemons", "note", {"daemons": ()}, "no trafd runs", "trafstart"),
+        ("daemons", "note", {"daemons": (), "caller": OTHER}, "no trafd runs", "sudo trafstart"),
         ("interfaces", "problem", {"devices": {}}, "eth0 is not there; its trafd waits", "ip link show"),
         ("interfaces", "problem", {"configured": ("eth9",)}, "eth9 is not there", "ip link show"),
         (
@@ -168,7 +184,7 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
             "problem",
             {"daemons": (daemon(state="waiting for the interface"),)},
             "does not count",
-            "trafstop eth0; trafstart eth0",
+            "trafstop eth0; trafd -r -i eth0",
         ),
         ("interfaces", "unchecked", {"devices": Unknown("only root may see")}, "only root may see", ""),
         (
@@ -193,7 +209,28 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
             "problem",
             {"daemons": (daemon(dropped=20_000, filter="not port 22"),)},
             "2.00 %",
-            """trafd -r -i eth0 --buffer 64M 'not port 22'  (or buffer = "64M" in bpft.toml)""",
+            """trafstop eth0; trafd -r -i eth0 'not port 22' --buffer 64M  (or buffer = "64M" in bpft.toml)""",
+        ),
+        (
+            "drops",
+            "problem",
+            {"daemons": (replace(daemon(dropped=20_000), command=PROFILE),)},
+            "2.00 %",
+            "trafstop eth0; trafd -p -r --ports service --save-every 1h -i eth0 --buffer 64M  (or",
+        ),
+        (
+            "drops",
+            "problem",
+            {"daemons": (replace(daemon(dropped=20_000), command=("--config", "-i", "eth0", "--", "not port 22")),)},
+            "2.00 %",
+            "trafstop eth0; trafd --config -i eth0 --buffer 64M -- 'not port 22'  (or",
+        ),
+        (
+            "drops",
+            "problem",
+            {"daemons": (replace(daemon(dropped=20_000), command=("--foreground", "--config"), unit=UNIT),)},
+            "2.00 %",
+            'buffer = "64M" in bpft.toml, then: systemctl restart trafd@eth0.service',
         ),
         (
             "drops",
@@ -223,10 +260,37 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
             "problem",
             {"logs": (log(RecentBlock(replace(SHORT.header, promiscuous=False), 1)),)},
             "without promiscuous mode",
-            "without -p",
+            "trafstop eth0; trafd -r -i eth0  (without -p)",
+        ),
+        (
+            "completeness",
+            "problem",
+            {
+                "logs": (log(RecentBlock(replace(SHORT.header, promiscuous=False), 1)),),
+                "daemons": (replace(daemon(), command=PROFILE),),
+            },
+            "without promiscuous mode",
+            "trafstop eth0; trafd -r --ports service --save-every 1h -i eth0  (without -p)",
+        ),
+        (
+            "completeness",
+            "problem",
+            {
+                "logs": (log(RecentBlock(replace(SHORT.header, promiscuous=False), 1)),),
+                "daemons": (replace(daemon(), unit=UNIT),),
+            },
+            "without promiscuous mode",
+            "promiscuous = true in bpft.toml, then: systemctl restart trafd@eth0.service",
         ),
         ("completeness", "problem", {"logs": (log(SHORT),)}, "nothing here tells why", "tcpdump"),
-        ("flows", "note", {"daemons": (daemon(folded=5),)}, "5 small flows became other", "--ports service"),
+        (
+            "flows",
+            "note",
+            {"daemons": (daemon(folded=5),)},
+            "5 small flows became other",
+            'trafstop eth0; trafd -r -i eth0 --ports service  (or ports = "service" in bpft.toml)',
+        ),
+        ("flows", "note", {"daemons": (daemon(folded=5, key_mode="service"),)}, "its 1,000 flows", "--max-flows 2000"),
         (
             "twice",
             "problem",
@@ -344,9 +408,9 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
         (
             "waiting",
             "problem",
-            {"dumps": (Dump(LOGS / "tmp/trafd.web", "web", header=replace(block().header, filter="tcp")),)},
+            {"dumps": (replace(dump(), path=LOGS / "tmp/trafd.web", ext="web", header=FILTERED),)},
             "trafd.web",
-            "trafd -r -i eth0 -f web 'tcp'",
+            "trafd -r -i eth0 -f web 'not port 22'",
         ),
         (
             "waiting",
@@ -361,7 +425,8 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
             "problem",
             {"dumps": (dump(trouble="it is cut short"),)},
             "it is cut short",
-            "bpft verify --repair",
+            "bpft verify --repair -o /var/lib/bpft/trafd.eth0.repaired /var/lib/bpft/tmp/trafd.eth0 && rm "
+            "/var/lib/bpft/tmp/trafd.eth0",
         ),
         (
             "stale",
@@ -370,23 +435,39 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
             "killed or crashed; left: pid file and socket",
             "trafstart eth0",
         ),
-        ("stale", "note", {"set_aside": (LOGS / "tmp/trafd.eth0~1.damaged",)}, "could not be read", "verify --repair"),
+        ("stale", "note", {"set_aside": (dump(),)}, "could not be read", "verify --repair"),
         (
             "logs",
             "problem",
             {"logs": (log(damage="bytes 5 to 9 hold no whole block: why"),)},
             "bytes 5 to 9",
-            "--repair",
+            "trafstop eth0; bpft verify --repair /var/lib/bpft/trafd.eth0 && "
+            "mv /var/lib/bpft/trafd.eth0.repaired /var/lib/bpft/trafd.eth0; trafd -r -i eth0",
         ),
-        ("logs", "problem", {"logs": (log(trouble="it holds no block of a log"),)}, "no block of a log", "bpft verify"),
+        (
+            "logs",
+            "problem",
+            {"logs": (log(damage="bytes 5 to 9 hold no whole block: why"),), "daemons": ()},
+            "bytes 5 to 9",
+            "mv /var/lib/bpft/trafd.eth0.repaired /var/lib/bpft/trafd.eth0",
+        ),
+        (
+            "logs",
+            "problem",
+            {"logs": (log(foreign=True),)},
+            "no whole block of a log",
+            "mv /var/lib/bpft/trafd.eth0 /var/lib/bpft/damaged.trafd.eth0",
+        ),
+        ("logs", "problem", {"logs": (log(trouble="Input/output error"),)}, "output error", "bpft verify"),
         ("logs", "unchecked", {"logs": (log(busy=True),)}, "appends", ""),
         ("clock", "note", {"synchronised": False}, "unsynchronised", "timedatectl set-ntp true"),
         ("clock", "note", {"synchronised": False, "linux": False}, "unsynchronised", "service ntpd onestart"),
         ("clock", "problem", {"now_ns": HOUR}, "never set", "timedatectl"),
+        ("clock", "note", {"logs": (log(block(boot_end_ns=HOUR)),)}, "eth0: the clock went 1 h forward", ""),
         (
             "clock",
             "problem",
-            {"logs": (log(block(boot_end_ns=2 * HOUR - 60_000_000_000)),)},
+            {"synchronised": None, "logs": (log(block(boot_end_ns=2 * HOUR - 60_000_000_000)),)},
             "eth0: the clock went 1 min forward around",
             "timedatectl",
         ),
@@ -394,11 +475,20 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
         (
             "clock",
             "problem",
-            {"logs": (log(block(), block(NOW + DAY_NS + HOUR, boot_begin_ns=2 * HOUR, boot_end_ns=3 * HOUR)),)},
+            {
+                "synchronised": None,
+                "logs": (log(block(), block(NOW + DAY_NS + HOUR, boot_begin_ns=2 * HOUR, boot_end_ns=3 * HOUR)),),
+            },
             "eth0: the clock went 1 d 1 h forward around",
             "timedatectl",
         ),
-        ("clock", "problem", {"logs": (log(block(NOW), block(NOW - HOUR // 2)),)}, "30 min back", "timedatectl"),
+        (
+            "clock",
+            "problem",
+            {"synchronised": None, "logs": (log(block(NOW), block(NOW - HOUR // 2)),)},
+            "30 min back",
+            "timedatectl",
+        ),
         ("packages", "note", {"missing": ("zstandard",)}, "zstandard is not installed", "pip install zstandard"),
     ],
 )
@@ -428,7 +518,16 @@ def test_what_a_check_finds(check: str, status: str, changes: dict[str, Any], se
         ("xdp", {"xdp": {"eth1": (12, "generic")}}),
         ("disk", {"logs": (log(RecentBlock(replace(block().header, begin_ns=NOW - 2 * HOUR), 10**9 // 60)),)}),
         ("saves", {"daemons": (daemon(begin_ns=NOW - DAY_NS),)}),
+        (
+            "disk",  # the budget of its log is reached before the disk is full
+            {
+                "directories": (Directory(LOGS, space=replace(ROOM, free=10**8)),),
+                "logs": (log(block(length=10**6)),),
+                "daemons": (daemon(budget=50_000_000, log_bytes=49_000_000),),
+            },
+        ),
         ("waiting", {"dumps": (dump(held=True),)}),
+        ("waiting", {"daemons": (), "dumps": (replace(dump(), header=EMPTY),)}),  # nothing is lost with it
         ("clock", {"synchronised": None}),
         ("clock", {"logs": (log(block(), block(NOW, boot_begin_ns=2 * HOUR, boot_end_ns=3 * HOUR)),)}),
         (

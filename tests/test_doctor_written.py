@@ -15,7 +15,7 @@ from bpft import block as block_module
 from bpft.block import MAGIC, Block
 from bpft.doctor import gather as gathering
 from bpft.doctor import judge, written
-from bpft.doctor.facts import RECENT_NS
+from bpft.doctor.facts import RECENT_NS, Dump
 from bpft.doctor.gather import gather
 from bpft.logfile import LogWriter, scan, write_dump
 from bpft.paths import Paths, paths
@@ -101,9 +101,9 @@ def test_a_last_block_with_a_flipped_bit_is_told(where: Paths) -> None:
 
 def test_a_foreign_file_and_an_empty_one(where: Paths) -> None:
     where.log("eth0").write_bytes(b"")
-    assert (look(where).trouble, look(where).damage) == ("", "")
+    assert (look(where).trouble, look(where).damage, look(where).foreign) == ("", "", False)
     where.log("eth0").write_bytes(b"plain text\n")
-    assert look(where).trouble == "it holds no block of a log"
+    assert look(where).foreign
 
 
 def test_a_log_of_an_old_bpft_is_no_damage(where: Paths) -> None:
@@ -159,7 +159,7 @@ def test_damaged_dumps(where: Paths) -> None:
     where.damaged("eth0", 1).write_bytes(b"torn")
     (found,), aside = written.dumps(where, ())
     assert "not a readable dump" in found.trouble
-    assert aside == (where.damaged("eth0", 1),)
+    assert aside == (Dump(where.damaged("eth0", 1), "eth0", where.log("eth0")),)
 
 
 # ---- daemons, and all of it together ----
@@ -180,6 +180,37 @@ def test_a_daemon_whose_socket_is_gone(where: Paths, tmp_path: Path, monkeypatch
         fcntl.flock(held, fcntl.LOCK_EX)
         (found,) = gather(str(tmp_path)).daemons
     assert (found.trouble, found.pid) == ("gone", str(os.getpid()))
+
+
+def test_how_a_daemon_was_started(where: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "_SETTLE_S", 0.01)
+    words = ["--root", str(tmp_path), "-i", "eth0", "not port 22"]
+    program = tmp_path / "trafd"
+    program.write_text("import signal; print('ready', flush=True); signal.pause()")
+    line = [sys.executable, str(program), *words]
+    with subprocess.Popen(line, stdout=subprocess.PIPE) as sleeper, where.interface_lock("eth0").open("wb") as held:
+        assert sleeper.stdout is not None
+        sleeper.stdout.readline()
+        held.write(b"%d\n" % sleeper.pid)
+        held.flush()
+        fcntl.flock(held, fcntl.LOCK_EX)
+        (found,) = gather(str(tmp_path)).daemons
+        sleeper.kill()
+    assert (found.command, found.unit) == (tuple(words), "")
+
+
+@pytest.mark.parametrize(
+    ("group", "unit"),
+    [
+        ("0::/system.slice/system-trafd.slice/trafd@eth0.service\n", "trafd@eth0.service"),
+        ("0::/user.slice/user-0.slice/session-3.scope\n", ""),
+        ("0::/system.slice/ssh.service\n", ""),  # whoever logged in started it by hand
+        ("1:name=systemd:/system.slice/system-trafd.slice/trafd@br-lan.service\n0::/\n", "trafd@br-lan.service"),
+    ],
+)
+def test_a_cgroup_names_the_unit(group: str, unit: str) -> None:
+    found = gathering._UNIT.search(group)
+    assert (found[1] if found else "") == unit
 
 
 def test_a_daemon_that_hangs_is_waited_for_a_moment_only(

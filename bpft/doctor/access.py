@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from bpft.doctor.facts import Dump, Facts, Log
 from bpft.doctor.finding import Said, note, problem
+from bpft.doctor.restart import again, start
 from bpft.messages import count
 
 
@@ -51,7 +52,7 @@ def control(facts: Facts) -> Iterator[Said]:
             yield problem(name, f"user {user} may not talk to the trafd of {name}", daemon.denied)
         elif daemon.trouble == "gone":
             seen = f"the trafd of {name} (pid {daemon.pid}) runs, but its control socket was removed"
-            yield problem(name, seen, f"kill {daemon.pid}  (it dumps and stops), then: trafstart {name}")
+            yield problem(name, seen, again(daemon) if daemon.unit else f"kill {daemon.pid}; sleep 2; {start(daemon)}")
         elif daemon.trouble == "silent":
             seen = f"the trafd of {name} (pid {daemon.pid or 'not told'}) does not answer"
             yield problem(name, seen, f"ps -o stat,wchan -p {daemon.pid or 'PID'}  (D: it waits for a disk)")
@@ -59,9 +60,6 @@ def control(facts: Facts) -> Iterator[Said]:
 
 def packages(facts: Facts) -> Iterator[Said]:
     """Python packages that make something better."""
-    for name, use in (
-        ("python-libpcap", "--engine reference and the order of trafstart's interfaces need it"),
-        ("zstandard", "blocks are written with zlib, and those with zstd cannot be read"),
-    ):
-        if name in facts.missing:
-            yield note(name, f"{name} is not installed: {use}", f"pip install {name}")
+    if "zstandard" in facts.missing:
+        seen = "zstandard is not installed: blocks are written with zlib, and those with zstd cannot be read"
+        yield note("zstandard", seen, "pip install zstandard  (or Debian's python3-zstandard)")

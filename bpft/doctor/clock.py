@@ -30,7 +30,8 @@ def clock(facts: Facts) -> Iterator[Said]:
             times = "" if len(steps) == 1 else f", the largest of {count(len(steps), 'jump')}"
             way = "forward" if step > 0 else "back"
             seen = f"{name}: the clock went {units.span(abs(step))} {way} around {units.moment(at)}{times}"
-            yield problem(name, seen, remedy)
+            # Once the clock is kept right, nothing is left to be done about what it was.
+            yield note(name, seen) if facts.synchronised else problem(name, seen, remedy)
 
 
 def _steps(headers: list[Header]) -> Iterator[tuple[int, int]]:

@@ -1,10 +1,11 @@
 """Does every interface count, lose nothing, and agree with what the kernel says of it?"""
 
-import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 
-from bpft.doctor.facts import DAY_NS, Facts, RecentBlock, Unknown
+from bpft.doctor.facts import DAY_NS, Daemon, Facts, RecentBlock, Unknown
 from bpft.doctor.finding import Said, note, problem, unchecked
+from bpft.doctor.restart import again, changed, start, stop
 from bpft.messages import count, duration, size
 from bpft.report import units
 from bpft.report.completeness import Account
@@ -38,23 +39,22 @@ def interfaces(facts: Facts) -> Iterator[Said]:
             up = f"ip link set {name} up" if facts.linux else f"ifconfig {name} up"
             yield problem(name, f"{name} is down: it carries nothing that could be counted", up)
         elif name in facts.counted and (facts.counted[name].answer or {}).get("state", _CAPTURING) != _CAPTURING:
-            yield problem(
-                name, f"{name} is there and up, and its trafd does not count", f"trafstop {name}; trafstart {name}"
-            )
+            yield problem(name, f"{name} is there and up, and its trafd does not count", again(facts.counted[name]))
         elif device is not None and not device.running:
             yield note(name, f"{name} is up and has no carrier", "check its cable, or its other end")
 
 
 def daemons(facts: Facts) -> Iterator[Said]:
     """Each interface that is to be counted has a daemon, and something is counted at all."""
+    trafstart = "trafstart" if facts.caller.may_capture else "sudo trafstart"
     idle = [name for name in facts.configured if name not in facts.counted]
     if idle:
         names = " ".join(idle)
-        yield problem(names, f"configured, and not counted: {', '.join(idle)}", f"trafstart {names}")
+        yield problem(names, f"configured, and not counted: {', '.join(idle)}", f"{trafstart} {names}")
     elif not facts.counted and not facts.logs and not any(daemon.left for daemon in facts.daemons):
-        yield note("", "nothing is counted yet", "trafstart")
+        yield note("", "nothing is counted yet", trafstart)
     elif not facts.counted:
-        yield note("", "no trafd runs: nothing is counted now", "trafstart")
+        yield note("", "no trafd runs: nothing is counted now", trafstart)
 
 
 def drops(facts: Facts) -> Iterator[Said]:
@@ -95,15 +95,13 @@ def _kernel(facts: Facts, name: str) -> tuple[int, int, int, str]:
 
 def _more_room(facts: Facts, name: str) -> str:
     """How to give the kernel a larger buffer: twice what it is, where that is known."""
-    daemon = facts.counted.get(name)
-    buffer = (daemon.answer or {}).get("buffer", 0) if daemon else 0
-    again = f"trafstop {name}; trafd -r -i {name}"
-    expression = f" {shlex.quote(daemon.filter)}" if daemon and daemon.filter else ""
+    daemon = facts.counted.get(name) or Daemon(name, "")
+    buffer = (daemon.answer or {}).get("buffer", 0)
     if buffer * 2 > _MOST_BUFFER:
-        return f"{again} --ports service{expression}  (fewer flows are faster)"
+        return changed(daemon, "ports", "service")  # fewer flows are faster
     size = -(-buffer * 2 // 1_000_000) or 128
     allowed = "" if facts.linux else f"sysctl net.bpf.maxbufsize={size * 1_000_000}; "
-    return f'{allowed}{again} --buffer {size}M{expression}  (or buffer = "{size}M" in bpft.toml)'
+    return allowed + changed(daemon, "buffer", f"{size}M")
 
 
 def flows(facts: Facts) -> Iterator[Said]:
@@ -112,7 +110,9 @@ def flows(facts: Facts) -> Iterator[Said]:
         if daemon.answer and daemon.answer["folded"]:
             folded = count(daemon.answer["folded"], "small flow")
             seen = f"{name} holds its {daemon.answer['max_flows']:,} flows at most; {folded} became other"
-            yield note(name, seen, f"trafd -r -i {name} --ports service, or a larger --max-flows")
+            all_ports = daemon.answer["key_mode"] == "full"
+            fewer, more = ("ports", "service"), ("max-flows", 2 * daemon.answer["max_flows"])
+            yield note(name, seen, changed(daemon, *(fewer if all_ports else more)))
 
 
 def completeness(facts: Facts) -> Iterator[Said]:
@@ -151,9 +151,17 @@ def _reason(facts: Facts, name: str, account: Account) -> tuple[str, str]:
     if any(it.header.promiscuous is False for it in _day(facts, name)):
         return (
             "without promiscuous mode other hosts' packets are not tapped, though some cards count them",
-            f"trafstop {name}; trafd -r -i {name}  (without -p)",
+            _promiscuous(facts.counted.get(name) or Daemon(name, "")),
         )
     return "nothing here tells why", f"bpft report -i {name} --by proto, and tcpdump -ni {name} beside it"
+
+
+def _promiscuous(daemon: Daemon) -> str:
+    """How to count without -p."""
+    if daemon.unit or "--config" in daemon.command:
+        return f"promiscuous = true in bpft.toml, then: {again(daemon)}"
+    words = tuple(word for word in daemon.command if word not in ("-p", "--no-promiscuous"))
+    return f"{stop(daemon)}; {start(replace(daemon, command=words))}  (without -p)"
 
 
 def _day(facts: Facts, name: str) -> list[RecentBlock]:

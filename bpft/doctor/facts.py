@@ -42,6 +42,8 @@ class Daemon:
     trouble: Literal["", "denied", "gone", "silent"] = ""  #: why there is no answer; gone: the socket is
     denied: str = ""  #: what would let the caller ask
     left: tuple[Path, ...] = ()  #: pid file and socket of one that does not run
+    command: tuple[str, ...] = ()  #: words it was started with, without the program; (): the system does not tell
+    unit: str = ""  #: of systemd, which runs it
 
     @property
     def filter(self) -> str:
@@ -75,6 +77,7 @@ class Log:
     recent: tuple[RecentBlock, ...] = ()  #: oldest first
     last: Header | None = None  #: of its last block
     damage: str = ""  #: of its end: which bytes, and why
+    foreign: bool = False  #: it holds no block
     trouble: str = ""  #: why it cannot be read
     denied: str = ""  #: what would open it to the caller
 
@@ -85,6 +88,7 @@ class Dump:
 
     path: Path
     ext: str
+    log: Path  #: where its table would be saved
     held: bool = False  #: a trafd writes it
     header: Header | None = None  #: None: it cannot be read
     saved: bool = False  #: its table is in the log as well
@@ -107,7 +111,7 @@ class Facts:
     daemons: tuple[Daemon, ...] = ()
     logs: tuple[Log, ...] = ()
     dumps: tuple[Dump, ...] = ()
-    set_aside: tuple[Path, ...] = ()  #: dumps that could not be read
+    set_aside: tuple[Dump, ...] = ()  #: those that a trafd could not read
     configured: tuple[str, ...] = ()  #: interfaces that are to be counted
     configuration: str = ""  #: what is wrong with it
     devices: dict[str, Device] | Unknown = field(default_factory=dict)

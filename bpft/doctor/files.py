@@ -1,9 +1,12 @@
 """Is there room, is everything saved, and is what was written whole?"""
 
+import math
+import shlex
 from collections.abc import Iterator
 
 from bpft.doctor.facts import DAY_NS, Dump, Facts
 from bpft.doctor.finding import Said, note, problem, unchecked
+from bpft.doctor.restart import start, stop
 from bpft.messages import count, size
 from bpft.report import units
 
@@ -27,6 +30,18 @@ def growth(facts: Facts) -> int:
     return total
 
 
+def _budgets(facts: Facts) -> float:
+    """Bytes that suffice where every daemon keeps its log within a budget: to fill it, and to roll one up."""
+    most, left = 0, 0
+    for name in facts.seen_interfaces:
+        answer = facts.counted[name].answer if name in facts.counted else None
+        if not answer or not answer["budget"]:
+            return math.inf
+        most = max(most, answer["budget"])
+        left += max(answer["budget"] - answer["log_bytes"], 0)
+    return most + left
+
+
 def disk(facts: Facts) -> Iterator[Said]:
     """Free space, against what a day takes and against what a save must find."""
     daily = growth(facts)
@@ -43,7 +58,7 @@ def disk(facts: Facts) -> Iterator[Said]:
             yield problem(path, f"{path} is mounted read-only: nothing can be saved", f"mount -o remount,rw {path}")
         elif free < _LEAST_FREE:
             yield problem(path, f"{path} has {size(free)} left: the next save may not fit", clean)
-        elif daily and free < daily * _LEAST_DAYS:
+        elif daily and free < min(daily * _LEAST_DAYS, _budgets(facts)):
             days = count(free // daily, "day")
             yield problem(path, f"{path} has {size(free)} left, {days} at {size(daily)} a day", clean)
         elif space.files_free is not None and space.files_free < _LEAST_FILES:
@@ -69,9 +84,15 @@ def stale(facts: Facts) -> Iterator[Said]:
             what = " and ".join("pid file" if path.suffix == ".pid" else "socket" for path in daemon.left)
             seen = f"{daemon.interface}: its trafd was killed or crashed; left: {what}"
             yield problem(daemon.interface, seen, f"trafstart {daemon.interface}  (clears up and goes on)")
-    for path in facts.set_aside:
-        seen = f"{path} is what could not be read of a dump"
-        yield note(str(path), seen, f"bpft verify --repair {path}, then remove it")
+    for dump in facts.set_aside:
+        yield note(str(dump.path), f"{dump.path} is a dump that could not be read", _salvage(dump))
+
+
+def _salvage(dump: Dump) -> str:
+    """The commands that put what is whole of a damaged dump beside the log, where report finds it."""
+    return (
+        f"bpft verify --repair -o {dump.log}.repaired {dump.path} && rm {dump.path}  (nothing in it is whole? then: rm)"
+    )
 
 
 def waiting(facts: Facts) -> Iterator[Said]:
@@ -81,10 +102,10 @@ def waiting(facts: Facts) -> Iterator[Said]:
         if dump.held or dump.denied:
             continue
         if dump.trouble:
-            yield problem(path, f"{path}: {dump.trouble}", f"bpft verify --repair {path}")
+            yield problem(path, f"{path}: {dump.trouble}", _salvage(dump))
         elif dump.saved:
             yield note(path, f"{path} is in the log already; the next trafd removes it")
-        elif dump.header is not None:
+        elif dump.header is not None and dump.traffic:
             until = units.moment(dump.header.end_ns)
             seen = f"{size(dump.traffic)} of traffic wait in {path} since {until}: no trafd goes on with them"
             yield problem(path, seen, _recovery(facts, dump))
@@ -94,23 +115,34 @@ def _recovery(facts: Facts, dump: Dump) -> str:
     """The command that goes on with a dump, or appends it to the log where its interface is gone."""
     header = dump.header
     assert header is not None
-    log = dump.path.parent.parent / dump.path.name
     if isinstance(facts.devices, dict) and header.interface not in facts.devices and header.interface != "any":
-        files = f"{log} {dump.path}" if any(it.path == log for it in facts.logs) else str(dump.path)
-        return f"bpft merge -o {log}.merged {files}  ({header.interface} is gone)"
+        files = f"{dump.log} {dump.path}" if any(it.path == dump.log for it in facts.logs) else str(dump.path)
+        return f"bpft merge -o {dump.log}.merged {files}  ({header.interface} is gone)"
     if dump.ext == header.interface and not header.filter:
         return f"trafstart {header.interface}"
     name = "" if dump.ext == header.interface else f" -f {dump.ext}"
-    return f"trafd -r -i {header.interface}{name}" + (f" '{header.filter}'" if header.filter else "")
+    return f"trafd -r -i {header.interface}{name}" + (f" {shlex.quote(header.filter)}" if header.filter else "")
 
 
 def tails(facts: Facts) -> Iterator[Said]:
     """Every log can be read, to its end."""
     for log in facts.logs:
         path = str(log.path)
-        if log.trouble and not log.denied:
+        if log.foreign:
+            aside = log.path.with_name(f"damaged.{log.path.name}")
+            yield problem(path, f"{path} holds no whole block of a log", f"mv {path} {aside}")
+        elif log.trouble and not log.denied:
             yield problem(path, f"{path}: {log.trouble}", f"bpft verify {path}")
         elif log.busy:
             yield unchecked(f"the end of {path}: somebody appends to it for a long time")
         elif log.damage:
-            yield problem(path, f"{path}: {log.damage}", f"bpft verify --repair {path}  (new blocks go behind it)")
+            yield problem(path, f"{path}: {log.damage}", _repaired(facts, path))
+
+
+def _repaired(facts: Facts, path: str) -> str:
+    """The commands that put a repaired copy in a log's place, while nobody appends to it."""
+    repair = f"bpft verify --repair {path} && mv {path}.repaired {path}"
+    for daemon in facts.counted.values():
+        if daemon.answer and daemon.answer["log"] == path:
+            return f"{stop(daemon)}; {repair}; {start(daemon)}"
+    return repair

@@ -6,9 +6,12 @@ No question is asked of the network, and none waits: daemons have seconds to ans
 import importlib.util
 import os
 import pwd
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 from bpft import host
@@ -30,7 +33,11 @@ from bpft.selection import View, configured, default
 _ANSWER_WITHIN_S = 5.0
 _ALL_WITHIN_S = 20.0  #: however many daemons hang
 _SETTLE_S = 0.3  #: one that starts or stops has its lock, socket and files at different moments
-_PACKAGES = {"python-libpcap": "pylibpcap", "zstandard": "zstandard"}
+_PACKAGES = (
+    "zstandard",
+)  #: what bpft is better with; python-libpcap, which Debian has not, serves its reference alone
+#: Of a cgroup's path: the unit that a trafd of the services runs in, and not that of who started one by hand.
+_UNIT = re.compile(r"/(trafd@[^/\n]+\.service)$", re.M)
 
 _T = TypeVar("_T")
 
@@ -65,7 +72,7 @@ def gather(root: str) -> Facts:
         xdp=_known(offload.xdp_programs),
         synchronised=host.clock_synchronised(),
         linux=sys.platform.startswith("linux"),
-        missing=tuple(name for name, module in _PACKAGES.items() if importlib.util.find_spec(module) is None),
+        missing=tuple(name for name in _PACKAGES if importlib.util.find_spec(name) is None),
     )
 
 
@@ -139,7 +146,20 @@ def _daemons(where: Paths) -> Iterable[Daemon]:
             time.sleep(_SETTLE_S)
             found = _daemon(where, interface, deadline)
         if found.pid or found.left or found.trouble:
-            yield found
+            command, unit = _started(found.pid)
+            yield replace(found, command=command, unit=unit)
+
+
+def _started(pid: str) -> tuple[tuple[str, ...], str]:
+    """The words behind the program's name, and the unit of systemd; nothing where the system does not tell (Linux)."""
+    try:
+        words = Path("/proc", pid, "cmdline").read_bytes().decode(errors="surrogateescape").split("\0")[:-1]
+        groups = Path("/proc", pid, "cgroup").read_text()
+    except OSError:
+        return (), ""
+    program = next((at for at, word in enumerate(words) if Path(word).name in ("trafd", "bpft.cli.trafd")), len(words))
+    unit = _UNIT.search(groups)
+    return tuple(words[program + 1 :]), unit[1] if unit else ""
 
 
 def _daemon(where: Paths, interface: str, deadline: float) -> Daemon:

@@ -63,7 +63,7 @@ def _log(log: Log, now_ns: int, told: set[bytes]) -> Log:
             return log
         last, damage = _end(source, size)
         if last is None:
-            return log if is_old(log.path) else replace(log, trouble="it holds no block of a log")
+            return log if is_old(log.path) else replace(log, foreign=True)
         recent = tuple(_recent(last, now_ns - RECENT_NS, told))[::-1]
     except CannotRead as why:
         return replace(log, trouble=str(why.args[-1]), denied=refusal(log.path, os.R_OK))
@@ -131,16 +131,17 @@ def _recent(last: Block, since_ns: int, told: set[bytes]) -> Iterator[RecentBloc
 # ---- dumps ----
 
 
-def dumps(where: Paths, logs: Iterable[Log]) -> tuple[tuple[Dump, ...], tuple[Path, ...]]:
-    """The dumps, and the names of those that a trafd could not read and set aside."""
+def dumps(where: Paths, logs: Iterable[Log]) -> tuple[tuple[Dump, ...], tuple[Dump, ...]]:
+    """The dumps, and those that a trafd could not read and set aside."""
     found, set_aside = [], []
     for path in _files(where.dumps):
         ext = path.name.removeprefix(_PREFIX)
         if "~" in ext and ext.endswith(DAMAGED):
-            set_aside.append(path)
+            ext = ext.rpartition("~")[0]
+            set_aside.append(Dump(path, ext, where.log(ext)))
         else:
             held = bool(holder(str(where.lock(ext))))
-            found.append(_dump(Dump(path, ext, held), logs))
+            found.append(_dump(Dump(path, ext, where.log(ext), held), logs))
     return tuple(found), tuple(set_aside)
 
 

@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import shlex
 import signal
 import struct
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from lab import Link, Namespace
-from suite import Daemon, run, until
+from suite import Daemon, environment, headers, program, run, until
 
 Found = dict[str, list[dict[str, Any]]]
 
@@ -26,6 +27,23 @@ def doctor(daemon: Daemon) -> tuple[int, Found]:
     for one in json.loads(result.stdout)["checks"]:
         found.setdefault(one["check"], []).append(one)
     return result.returncode, found
+
+
+def follow(daemon: Daemon, one: dict[str, Any]) -> None:
+    """Types the commands of a remedy, as it stands there."""
+    tools = ("bpft", "trafd", "trafstart", "trafstop")
+    functions = [f'{tool}() {{ {shlex.join(program(tool))} "$@"; }}' for tool in tools]
+    lines = "\n".join([*functions, one["remedy"].partition("  (")[0]])
+    result = subprocess.run(
+        daemon.namespace.command("sh", "-c", lines),
+        env=environment(BPFT_ROOT=str(daemon.root)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=30,
+    )
+    assert result.returncode == 0, result.stderr
 
 
 def status(found: Found, check: str) -> list[str]:
@@ -109,7 +127,7 @@ def test_a_daemon_that_was_killed(daemon: Daemon, link: Link) -> None:
 
 
 def test_dropped_packets_and_the_buffer_that_would_hold_them(daemon: Daemon, link: Link) -> None:
-    daemon.start_foreground("-m", "0", "--buffer", "1M")
+    daemon.start("-m", "0", "--ports", "service", "--save-every", "1h", "--buffer", "1M")
     daemon.kill(signal.SIGSTOP)
     sent, _, _ = link.spoofed(100_000)
     daemon.kill(signal.SIGCONT)
@@ -118,7 +136,11 @@ def test_dropped_packets_and_the_buffer_that_would_hold_them(daemon: Daemon, lin
     (one,) = found["drops"]
     assert (code, one["status"]) == (1, "problem")
     assert f"of {sent:,}" in one["seen"]
-    assert f"trafd -r -i {daemon.interface} --buffer 3M" in one["remedy"]
+    follow(daemon, one)
+    assert doctor(daemon)[0] == 0
+    now = daemon.status()
+    assert now["buffer"] > 2_000_000
+    assert (now["key_mode"], bool(now["next_save_ns"])) == ("service", True)
 
 
 def test_a_small_disk(make_daemon: Callable[..., Daemon], link: Link, disk: Path) -> None:
@@ -139,9 +161,14 @@ def test_a_torn_log(daemon: Daemon, link: Link) -> None:
         log.write(b"torn")
     code, found = doctor(daemon)
     assert code == 1
-    assert "hold no whole block" in found["logs"][0]["seen"]
-    os.truncate(daemon.log, daemon.log.stat().st_size - 4)
+    (one,) = found["logs"]
+    assert "hold no whole block" in one["seen"]
+    follow(daemon, one)
     assert doctor(daemon)[0] == 0
+    assert sum(header.counters.counted for header in headers(daemon.log)) == 10
+    link.udp(10, 100)
+    daemon.do("trafsave")
+    assert sum(header.counters.counted for header in headers(daemon.log)) == 20
 
 
 def test_without_root_nothing_passes_unseen(daemon: Daemon, link: Link) -> None:
@@ -153,11 +180,11 @@ def test_without_root_nothing_passes_unseen(daemon: Daemon, link: Link) -> None:
             parent.chmod(0o755)
     daemon.root.chmod(0o755)
     result = subprocess.run(
-        daemon.namespace.command(*line, *_doctor(), "--json", "--root", daemon.root),
+        daemon.namespace.command(*line, *program("bpft"), "doctor", "--json", "--root", daemon.root),
         capture_output=True,
         text=True,
         timeout=30,
-        env=_environment(),
+        env=environment(),
     )
     if not result.stdout:
         pytest.skip(f"another user cannot run this interpreter: {result.stderr.strip()[-200:]}")
@@ -168,18 +195,6 @@ def test_without_root_nothing_passes_unseen(daemon: Daemon, link: Link) -> None:
     assert all(one["remedy"] for one in found if one["status"] == "problem"), found
     unmade = {one["check"] for one in found if one["status"] == "unchecked"}
     assert unmade >= {"drops", "completeness", "disk", "saves", "waiting", "logs", "clock"}
-
-
-def _doctor() -> list[str]:
-    from suite import program
-
-    return [*program("bpft"), "doctor"]
-
-
-def _environment() -> dict[str, str]:
-    from suite import environment
-
-    return environment()
 
 
 # ---- XDP, with a program of two instructions ----
