@@ -1,8 +1,10 @@
 """What a report says about how complete it is (SEMANTICS C3, C4)."""
 
+import time
+
 from bpft.record import Counters, Header, InterfaceDelta
 from bpft.report.completeness import Completeness
-from bpft.report.period import SECOND
+from bpft.report.period import SECOND, Period
 from bpft.summing import summed
 
 HOUR = 3600 * SECOND
@@ -137,3 +139,36 @@ def test_a_sum_tells_what_it_is_made_of() -> None:
     told = lines_of(summed([*old, block()]))
     assert "3 blocks of an old BPFT: packets, frames and drops are not known" in told
     assert told[-1].startswith("1,000 frames")
+
+
+def test_what_was_not_watched_is_told() -> None:
+    early, late = block(), block(begin_ns=4 * HOUR, end_ns=5 * HOUR, gaps=[(4 * HOUR, 4 * HOUR + 60 * SECOND)])
+    told = [line for line in lines_of(early, late, block(interface="eth1")) if "not watched for" in line]
+    assert told[0].startswith("eth0: 1 of 2 blocks compared")
+    assert told[1].startswith("eth0 was not watched for 2 h 1 min: 1970-01-01 ")
+    assert len(told) == 2  # of eth1 there is one block alone
+
+
+def test_a_period_that_begins_and_ends_unwatched_is_told() -> None:
+    completeness = Completeness(period=Period(0, 3 * HOUR))
+    completeness.add(block())
+    assert completeness.missing() == {"eth0": [(0, HOUR), (2 * HOUR, 3 * HOUR)]}
+    completeness.leave_out(block(begin_ns=-2 * HOUR, end_ns=HOUR // 2))  # its middle is in the period before
+    assert completeness.missing() == {"eth0": [(HOUR // 2, HOUR), (2 * HOUR, 3 * HOUR)]}
+
+
+def test_the_future_is_not_missed() -> None:
+    begin = time.time_ns() - HOUR
+    completeness = Completeness(period=Period(begin, begin + 24 * HOUR))
+    completeness.add(block(begin_ns=begin, end_ns=time.time_ns()))
+    assert completeness.missing() == {}
+
+
+def test_much_that_is_missing_is_said_loudly() -> None:
+    def told(moved: int) -> str:
+        delta = InterfaceDelta(rx_bytes=moved, covered_ns=HOUR)
+        return lines_of(block(delta=delta))[0]
+
+    assert told(1_020_000).startswith("accounted 99.01 %")
+    assert told(1_500_000).startswith("accounted 67.33 %")  # of so little that one stray transfer explains it
+    assert told(2_100_000).startswith("INCOMPLETE: accounted 48.09 %")

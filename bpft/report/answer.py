@@ -114,7 +114,7 @@ class _Reading:
         self.before_where = Tally(grouping("proto"))
         self.remainder: Totals = (0, 0, 0)
         self.coverage = Coverage()
-        self.completeness = Completeness()
+        self.completeness = Completeness(period=question.period)
         self.watched: dict[tuple[str, Bucket], Coverage] = {}
         self.series: dict[str, list[bytes]] = {}
         self.buckets: Buckets | None = None

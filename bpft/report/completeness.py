@@ -1,11 +1,14 @@
 """Does it add up?  What became of every frame, and what the interface itself counted (SEMANTICS C3, C4)."""
 
+import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bpft.record import CountingMode, Header
 from bpft.report import units
-from bpft.report.period import SECOND
+from bpft.report.coverage import Span, union, without
+from bpft.report.period import SECOND, Period
 from bpft.report.units import Units
 
 _COUNTING: dict[CountingMode, str] = {
@@ -16,6 +19,7 @@ _COUNTING: dict[CountingMode, str] = {
 #: Linux shows lo's frames with an Ethernet header, and counts lo's bytes without.
 _ETHERNET, _ETHERNET_HEADER = 1, 14
 _TOLERANCE = SECOND  # counters are read a moment before and after a table is cut
+_LOUD, _LEAST = 2, 1_000_000  # per cent and bytes that may be missing before it is said loudly
 
 
 @dataclass(slots=True)
@@ -32,11 +36,31 @@ class Account:
     as_captured: bool = False  #: compared by frames that merge packets, while the records count those (C2)
     resets: int = 0  #: of the interface's counters
     reasons: Counter[str] = field(default_factory=Counter)  #: why blocks cannot be compared
+    watched: list[Span] = field(default_factory=list)  #: by its blocks; those without a date are not in it
+
+    def missing(self, period: Period, elsewhere: Iterable[Span] = ()) -> list[Span]:
+        """When it was not watched: between its blocks, and where a period was asked for, before and behind them.
+
+        elsewhere: what its blocks watched that belong to other periods; they reach into this one.
+        """
+        if not self.watched:
+            return []
+        begin, end = min(self.watched)[0], max(last for _, last in self.watched)
+        begin = min(begin, period.begin) if period.begin is not None else begin
+        end = max(end, min(period.end, time.time_ns())) if period.end is not None else end
+        gaps, reach = [], begin
+        for first, last in [*sorted([*self.watched, *elsewhere]), (end, end)]:
+            first = min(first, end)
+            if first - reach > _TOLERANCE:
+                gaps.append((reach, first))
+            reach = max(reach, last)
+        return gaps
 
     def add(self, header: Header) -> None:
         """Account for one block of a live interface."""
         counters, delta = header.counters, header.delta
         self.blocks += 1
+        self.watched += _watched(header)
         self.dropped += counters.dropped
         self.if_dropped += counters.if_dropped
         reason = _incomparable(header)
@@ -65,7 +89,9 @@ class Account:
             return [f"{self.interface}: not comparable: {why}; {lost}"]
         if self.moved:
             share = units.share(self.accounted, self.moved)
-            told = f"accounted {share} of {self.interface}'s {units.size(self.moved, show)}"
+            apart = abs(self.moved - self.accounted)
+            loud = apart > _LEAST and apart * 100 > self.moved * _LOUD
+            told = f"{'INCOMPLETE: ' * loud}accounted {share} of {self.interface}'s {units.size(self.moved, show)}"
             told += " in frames as captured" if self.as_captured else ""
         else:
             told = f"accounted {units.size(self.accounted, show)}; {self.interface} itself counted nothing"
@@ -116,6 +142,8 @@ class Completeness:
     folded: int = 0  #: records the cap folded into "other"
     counting: list[CountingMode] = field(default_factory=list)  #: C2, in order of appearance
     cut: list[tuple[int, int]] = field(default_factory=list)  #: bits of addresses that are networks (IPv4, IPv6)
+    period: Period = field(default_factory=Period)  #: that was asked for
+    _elsewhere: dict[str, list[Span]] = field(default_factory=dict)  #: interface: watched by blocks left out
 
     def add(self, header: Header) -> None:
         """Account for one block or capture."""
@@ -140,9 +168,17 @@ class Completeness:
             self.accounts.setdefault(header.interface, Account(header.interface)).add(header)
 
     def leave_out(self, header: Header) -> None:
-        """A block that a period was asked for does not hold: without a date it might have been in it."""
+        """A block that the period asked for does not hold: without a date it might have been in it."""
         if header.is_undated:
             self.unplaced.add(header)
+        self._elsewhere.setdefault(header.interface, []).extend(_watched(header))
+
+    def missing(self) -> dict[str, list[Span]]:
+        """By interface, when it was not watched."""
+        found = {
+            name: account.missing(self.period, self._elsewhere.get(name, ())) for name, account in self.accounts.items()
+        }
+        return {name: gaps for name, gaps in found.items() if gaps}
 
     @property
     def adds_up(self) -> bool:
@@ -153,6 +189,7 @@ class Completeness:
     def lines(self, show: Units = "si") -> list[str]:
         """For people, most important first."""
         lines = [line for account in self.accounts.values() for line in account.lines(show)]
+        lines += [_told_missing(interface, gaps) for interface, gaps in self.missing().items()]
         if self.undated.blocks:
             lines.append(f"{self.undated.told(show)}: no date is known of that part")
         if self.unplaced.blocks:
@@ -196,6 +233,17 @@ def _incomparable(header: Header) -> str:
     if delta.covered_ns + _TOLERANCE * max(1, len(header.epochs)) < interval:
         return f"the interface's own counters cover {units.span(delta.covered_ns)} of {units.span(interval)}"
     return ""
+
+
+def _watched(header: Header) -> list[Span]:
+    return without(header.begin_ns, header.end_ns, header.gaps) if header.end_ns and not header.is_undated else []
+
+
+def _told_missing(interface: str, gaps: list[Span]) -> str:
+    """For people."""
+    longest = max(gaps, key=lambda gap: gap[1] - gap[0])
+    more = f" and {len(gaps) - 1} time{'s' * (len(gaps) > 2)} more" if len(gaps) > 1 else ""
+    return f"{interface} was not watched for {units.span(union(gaps))}: {units.interval(*longest)}{more}"
 
 
 def _packets(n: int) -> str:

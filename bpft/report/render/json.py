@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from bpft.messages import valid
 from bpft.report.answer import Answer
 from bpft.report.completeness import Account
+from bpft.report.coverage import Span, union
 from bpft.report.dimension import ADDRESSES, OUTER
 from bpft.report.period import SECOND
 from bpft.report.render import batches, whole_sums
@@ -95,6 +96,7 @@ def _context(answer: Answer) -> dict[str, Any]:
 
 def _head(answer: Answer) -> dict[str, Any]:
     question, coverage, completeness = answer.question, answer.coverage, answer.completeness
+    missing = completeness.missing()
     return {
         "schema": SCHEMA,
         "by": question.by,
@@ -130,7 +132,7 @@ def _head(answer: Answer) -> dict[str, Any]:
             "blocks_repaired": completeness.repaired,
             "blocks_undated": completeness.undated.blocks,
             "blocks_undated_left_out": completeness.unplaced.blocks,
-            "interfaces": [_account(account) for account in completeness.accounts.values()],
+            "interfaces": [_account(account, missing) for account in completeness.accounts.values()],
             "text": completeness.lines(),
         },
         "rates": {name: _interface(rate) for name, rate in answer.rates().items()},
@@ -156,7 +158,7 @@ def _rate(rate: Rate) -> dict[str, Any]:
     return {"p95_bps": rate.p95_bps, "peak_bps": rate.peak_bps, "peak_begin_ns": rate.peak_ns or None}
 
 
-def _account(account: Account) -> dict[str, Any]:
+def _account(account: Account, missing: dict[str, list[Span]]) -> dict[str, Any]:
     return {
         "interface": account.interface,
         "blocks": account.blocks,
@@ -166,6 +168,8 @@ def _account(account: Account) -> dict[str, Any]:
         "packets_dropped": account.dropped,
         "packets_dropped_by_interface": account.if_dropped,
         "counter_resets": account.resets,
+        "not_watched_ns": union(missing.get(account.interface, [])),
+        "not_watched": missing.get(account.interface, []),
         "not_comparable": dict(account.reasons),
     }
 
