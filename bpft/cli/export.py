@@ -40,7 +40,7 @@ Chunks = Iterable[tuple[Block, Chunk]]
     "--by", type=click.Choice(["raw", "key"]), default="raw", show_default=True, help="key: without direction and VLAN."
 )
 @period_options
-@click.option("-w", "--where", metavar="EXPR", default="", help="Only records that match, as for tcpdump: 'net 10/8'.")
+@click.option("-w", "--where", metavar="EXPR", default="", help="Only what matches, as for tcpdump: 'net 10.0.0.0/8'.")
 @click.option("--root", metavar="DIR", default="", help="Look for what is recorded below DIR.")
 def export(
     words: tuple[str, ...],

@@ -12,7 +12,7 @@ import click
 from bpft.cli import asked
 from bpft.cli.asked import When, period_options
 from bpft.cli.progress import passing
-from bpft.errors import BpftError, CannotWrite
+from bpft.errors import BpftError
 from bpft.messages import one_line
 from bpft.record import Header
 from bpft.report.answer import Answer, Question, answer
@@ -46,7 +46,7 @@ _FORMATS = click.Choice(["table", "csv", "json", "ndjson"])
 @click.option("-R", "--reverse", is_flag=True, help="The other way round.")
 @click.option("-n", "--numeric", is_flag=True, help="Numbers instead of names; the DNS is not asked.")
 @period_options
-@click.option("-w", "--where", metavar="EXPR", default="", help="Only records that match, as for tcpdump: 'net 10/8'.")
+@click.option("-w", "--where", metavar="EXPR", default="", help="Only what matches, as for tcpdump: 'net 10.0.0.0/8'.")
 @click.option("--format", "form", type=_FORMATS, default="table", show_default=True, help="How to print it.")
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 @click.option("--units", type=click.Choice(["si", "iec", "bytes"]), default="si", help="In tables: GB, GiB or exact.")
@@ -93,8 +93,6 @@ def report(
             _refuse_overlap(sources, question)
         with passing("reading", sources.rows_of(_takes(question))) as sources.advance:
             answers = _apart(question, sources) if apart else [answer(question, sources)]
-    if sys.stdout is None:
-        raise CannotWrite("standard output", "is closed")
     _print(answers, form, numeric, units, apart, root)
     return 1 if sources.troubles else 0
 

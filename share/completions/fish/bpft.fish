@@ -42,7 +42,7 @@ complete -c bpft -n '__fish_seen_subcommand_from report' -s b -l begin -x -r -d 
 complete -c bpft -n '__fish_seen_subcommand_from report' -s e -l end -x -r -d 'Only blocks before TIME; a date means its end'
 complete -c bpft -n '__fish_seen_subcommand_from report' -l billing-day -x -r -d 'The day that months begin on'
 complete -c bpft -n '__fish_seen_subcommand_from report' -l zone -x -r -d 'Days of this time zone, as Europe/Rome'
-complete -c bpft -n '__fish_seen_subcommand_from report' -s w -l where -x -r -d 'Only records that match, as for tcpdump: '\''net 10/8'\'''
+complete -c bpft -n '__fish_seen_subcommand_from report' -s w -l where -x -r -d 'Only what matches, as for tcpdump: '\''net 10.0.0.0/8'\'''
 complete -c bpft -n '__fish_seen_subcommand_from report' -l format -xa 'table csv json ndjson' -d 'How to print it'
 complete -c bpft -n '__fish_seen_subcommand_from report' -l json -d 'Short for --format json'
 complete -c bpft -n '__fish_seen_subcommand_from report' -l units -xa 'si iec bytes' -d 'In tables: GB, GiB or exact'
@@ -83,7 +83,7 @@ complete -c bpft -n '__fish_seen_subcommand_from export' -s b -l begin -x -r -d 
 complete -c bpft -n '__fish_seen_subcommand_from export' -s e -l end -x -r -d 'Only blocks before TIME; a date means its end'
 complete -c bpft -n '__fish_seen_subcommand_from export' -l billing-day -x -r -d 'The day that months begin on'
 complete -c bpft -n '__fish_seen_subcommand_from export' -l zone -x -r -d 'Days of this time zone, as Europe/Rome'
-complete -c bpft -n '__fish_seen_subcommand_from export' -s w -l where -x -r -d 'Only records that match, as for tcpdump: '\''net 10/8'\'''
+complete -c bpft -n '__fish_seen_subcommand_from export' -s w -l where -x -r -d 'Only what matches, as for tcpdump: '\''net 10.0.0.0/8'\'''
 complete -c bpft -n '__fish_seen_subcommand_from export' -l root -xa '(__fish_complete_directories)' -r -d 'Look for what is recorded below DIR'
 complete -c bpft -n '__fish_seen_subcommand_from export' -s h -l help -d 'Show this message and exit'
 complete -c bpft -n '__fish_seen_subcommand_from export' -F
