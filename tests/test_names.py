@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bpft.report import names, resolve
+from bpft.report import names
+from bpft.report.resolve import HostNames
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_hosts_are_asked_once_each_and_only_clean_names_are_believed(monkeypatch
         return answers[address[0]], "0"
 
     monkeypatch.setattr(socket, "getnameinfo", getnameinfo)
-    assert resolve.host_names(["10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]) == {
+    assert HostNames().of(["10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]) == {
         "10.0.0.1": "good.example"
     }
     assert sorted(asked) == ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]
@@ -78,11 +79,11 @@ def test_a_resolver_that_hangs_delays_nothing(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(socket, "getnameinfo", getnameinfo)
     begin = time.monotonic()
     try:
-        assert resolve.host_names([f"10.0.0.{n}" for n in range(1, 60)], patience=0.3) == {"10.0.0.1": "quick.example"}
+        assert HostNames(patience=0.3).of(f"10.0.0.{n}" for n in range(1, 60)) == {"10.0.0.1": "quick.example"}
         assert time.monotonic() - begin < 2
     finally:
         release.set()
 
 
 def test_nobody_is_asked_for_nothing() -> None:
-    assert resolve.host_names([]) == {}
+    assert HostNames().of([]) == {}

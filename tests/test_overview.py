@@ -291,6 +291,16 @@ def test_hosts_are_those_of_today_without_this_one(where: Paths) -> None:
     ]
 
 
+def test_groups_are_no_hosts_where_there_are_others(where: Paths) -> None:
+    begin = at("2026-11-22T06:00")
+    groups = blocks.record(src=0, dst=0xFFFFFFFF, all=900) + blocks.record(src=0x0A000002, dst=0xE00000FB, all=800)
+    append(where.log("eth0"), header(begin, begin + HOUR, 1, 1), records=groups)
+    assert [host.address for host in only(where).hosts] == ["10.0.0.2"]
+    where.log("eth0").unlink()
+    append(where.log("eth0"), header(begin, begin + HOUR, 1, 1), records=blocks.record(src=0, dst=0xFFFFFFFF, all=9))
+    assert {host.address for host in only(where).hosts} == {"0.0.0.0", "255.255.255.255"}
+
+
 def test_a_table_of_many_days_still_tells_its_hosts(where: Paths) -> None:
     begin = at("2026-11-15T06:00")
     append(where.log("eth0"), header(begin, NOW_NS, 1, 1), records=blocks.record(src=0x0A000002, dst=0x0A000003, all=7))

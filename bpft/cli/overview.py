@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from bpft import config
-from bpft.errors import CannotWrite
 from bpft.messages import one_line
 from bpft.paths import environment_root
 from bpft.report.overview import Overview, overviews
@@ -37,8 +36,6 @@ def overview(
     found = overviews(where, periods, interfaces, troubles)
     for trouble in troubles:
         sys.stderr.write(one_line(f"bpft: {trouble}") + "\n")
-    if sys.stdout is None:
-        raise CannotWrite("standard output", "is closed")
     from bpft.report.render import overview as render
 
     now_ns = time.time_ns()

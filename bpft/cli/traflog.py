@@ -11,7 +11,7 @@ import click
 from bpft import access
 from bpft.cli.asked import configured
 from bpft.config import places
-from bpft.errors import BpftError, CannotRead, CannotWrite, UsageError
+from bpft.errors import BpftError, CannotRead, UsageError
 from bpft.lognames import parts, siblings
 from bpft.messages import one_line
 from bpft.paths import Paths, check_name, environment_root
@@ -167,8 +167,6 @@ def _names(root: str, no_domain: bool) -> old.Names:
 
 def _write(lines: Iterator[str], as_they_are: bool) -> None:
     """as_they_are: what templates make has its own line ends."""
-    if sys.stdout is None:
-        raise CannotWrite("standard output", "is closed")
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     for line in lines:
         sys.stdout.write(line if as_they_are else one_line(line) + "\n")

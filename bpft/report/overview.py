@@ -7,7 +7,7 @@ import os
 from _socket import AF_INET, AF_INET6, inet_ntop
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from ipaddress import ip_interface
+from ipaddress import ip_address, ip_interface
 from itertools import pairwise
 
 from bpft import core
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 HOUR_NS = 3600 * SECOND
 _TOP = 3  # hosts
+_MOST = 50  # largest addresses among which these are looked for
 #: No estimate where less of a period than its fiftieth was watched.
 _WORTH = 50
 _SUMMED = ("src4", "src6", "dst4", "dst6", "packets", "all", "data")
@@ -257,17 +258,25 @@ def _ends(period: Period) -> tuple[int, int]:
 
 
 def _count_hosts(one: Overview, blocks: list[Block], troubles: list[str]) -> None:
-    """The largest hosts of some blocks, without this host: what it moves is what the interface moves."""
+    """The largest hosts of some blocks, without this host: what it moves is what the interface moves.
+
+    Groups of multicast and the like are no hosts, but better than none.
+    """
     tables = {by: Table() for by in ("both:src", "src", "dst")}
     for block in blocks:
         _read(block, [(table, by) for by, table in tables.items()], troubles)
     own = {str(ip_interface(prefix).ip) for block in blocks for prefix in block.header.prefixes}
     whole = tables["src"].totals()[1]
-    found = sorted(_largest(tables, _TOP + 1 + len(own)), key=lambda host: -host[0])
-    others = [host for host in found if host[1] not in own] or found
+    found = sorted(_largest(tables, _MOST + len(own)), key=lambda host: -host[0])
+    others = [host for host in found if host[1] not in own and not _is_group(host[1])] or found
     one.hosts = [Host(address, into, out, all_ / whole) for all_, address, into, out in others[:_TOP] if all_]
     one.hosts_begin_ns = min((block.header.begin_ns for block in blocks), default=0)
     one.hosts_end_ns = max((block.header.end_ns for block in blocks), default=0)
+
+
+def _is_group(address: str) -> bool:
+    known = ip_address(address)
+    return known.is_multicast or known.is_unspecified or address == "255.255.255.255"
 
 
 def _largest(tables: dict[str, Table], most: int) -> Iterator[tuple[int, str, int, int]]:

@@ -94,11 +94,6 @@ class HostNames:
                 self._answered.notify_all()
 
 
-def host_names(addresses: Iterable[str], patience: float = PATIENCE_S) -> dict[str, str]:
-    """Names of the addresses that were answered within patience seconds altogether; no answer is no entry."""
-    return HostNames(patience=patience).of(addresses)
-
-
 def _is_called(known: str, wanted: str) -> bool:
     return known == wanted or known.partition(".")[0] == wanted
 

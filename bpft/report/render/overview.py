@@ -125,7 +125,7 @@ def _state(one: Overview, now_ns: int) -> str:
     saved = f"last save {_clock(one.saved_ns, now_ns)}" if one.saved_ns else "nothing saved yet"
     if one.running:
         return f"counting, as of {_clock(one.seen_ns, now_ns)}; {saved}"
-    dumped = f"known until {_clock(one.seen_ns, now_ns)}, " if one.seen_ns > one.saved_ns else ""
+    dumped = f"dumped {_clock(one.seen_ns, now_ns)}, " if one.seen_ns > one.saved_ns else ""
     here = not one.host or one.host == os.uname().nodename
     return f"not counting; {dumped}{saved}" + (f"; start with: trafstart {one.interface}" if here else "")
 
