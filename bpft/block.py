@@ -34,7 +34,7 @@ from bpft.digest import blake2b
 from bpft.errors import BlockDamaged
 from bpft.header import pack_header, parse_header
 from bpft.record import Header
-from bpft.rowgroup import GROUP_ROWS, Group, open_section, pack_group, pack_section
+from bpft.rowgroup import GROUP_ROWS, NO_BYTES, Group, open_section, pack_group, pack_section
 from bpft.source import Source
 
 __all__ = [
@@ -171,12 +171,15 @@ class Block:
             return "its head makes no sense here"
         if end > len(head):
             head = self.source.read(body, end)
-        compressions = set()
+        columns, compressions = set(), set()
         for column, encoding, compression, _, _ in COLUMN.iter_unpack(head[GROUP.size : end]):
+            columns.add(column)
             if column in _ENCODINGS:
                 if encoding not in _ENCODINGS[column]:
                     return f"written by a newer bpft: encoding {encoding} of column {column} is not known here"
                 compressions.add(compression)
+        if not columns >= {COLUMNS["all"], COLUMNS["data"]}:
+            return NO_BYTES
         return next(filter(None, map(obstacle, compressions)), "")
 
     def _group_damaged(self, offset: int, reason: str) -> BlockDamaged:

@@ -14,6 +14,9 @@ GROUP_ROWS = 65536
 #: Bytes of one column before compression: more than 65,536 values ever take.
 _MAX_COLUMN = 4 << 20
 
+#: Why a group without column 1 or 32769 is refused: they would read as 0.
+NO_BYTES = "it holds records without their bytes"
+
 _KNOWN = frozenset(COLUMNS.values())
 _KEY_ORDER = tuple(COLUMNS[name] for name in ("src4", "src6", "dst4", "dst6", "sport", "dport"))
 _PLAIN, _SORTED, _PER_PACKET, _PREDICTED = range(4)  #: enum bpft_encoding of codec.h
@@ -79,6 +82,8 @@ class Group:
             at += stored
         if at != len(body):
             raise ValueError("it is longer than its columns")
+        if COLUMNS["all"] not in self.columns or COLUMNS["data"] not in self.columns:
+            raise ValueError(NO_BYTES)
         self.other = bool(flags & OTHER)
         self.version = self._version()
         self.has_ports = COLUMNS["sport"] in self.columns and COLUMNS["dport"] in self.columns

@@ -158,3 +158,24 @@ def test_a_block_that_cannot_be_understood_is_copied_under_another_header(tmp_pa
     assert isinstance(found, Block)
     copy = b"".join(rewrite_block(found, found.header))
     assert copy == newer
+
+
+@pytest.mark.parametrize("lost", [1, 32769])
+def test_records_without_their_bytes_are_damage_and_never_zero(lost: int, tmp_path: Path) -> None:
+    parts = []
+    for kind, body in sections():
+        if kind == ROWS:
+            rows, flags, count = GROUP.unpack_from(body)
+            at = GROUP.size + count * COLUMN.size
+            entries, chunks = [], []
+            for entry in COLUMN.iter_unpack(body[GROUP.size : at]):
+                if entry[0] != lost:
+                    entries.append(COLUMN.pack(*entry))
+                    chunks.append(body[at : at + entry[4]])
+                at += entry[4]
+            body = b"".join([GROUP.pack(rows, flags, len(entries)), *entries, *chunks])
+        parts.append((kind, body))
+    path = write(tmp_path / "log", block(parts))
+    [found] = scan(path)
+    with pytest.raises(BlockDamaged, match="without their bytes"):
+        records(found)
