@@ -1,5 +1,6 @@
 """The configuration: every mistake has its line and its remedy, and what is shown reads as what was meant."""
 
+import os
 import re
 from pathlib import Path
 
@@ -288,6 +289,13 @@ def test_reports_look_into_the_directories(tmp_path: Path, capsys: pytest.Captur
     assert "did you mean logs?" in capsys.readouterr().err
 
 
+def test_a_name_is_not_the_log_of_another_interface() -> None:
+    content = '[interfaces]\nnames = ["a", "b"]\n[interfaces.a]\next = "b"\n'
+    _, mistakes = parse(content.encode(), "f")
+    assert [str(one) for one in mistakes] == ["f:2: b is the ext of a; each interface needs a log of its own"]
+    assert not parse(content.replace('"b"]', '"a*"]').encode(), "f")[1]
+
+
 # ---- bpft config ----
 
 
@@ -343,3 +351,17 @@ def test_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     again = parse(out.encode())
     assert again[1] == []
     assert again[0].interfaces.names == ("lo", "ppp9")
+
+
+def test_check_a_user_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert check(tmp_path, "[user]\nname = 'no-such-user'\n") == 1
+    assert "f.toml:2: no-such-user: there is no such user; make one with: useradd" in capsys.readouterr().err
+    assert check(tmp_path, "[user]\nname = 'nobody'\n") == 0
+
+
+def test_show_without_a_file_says_whose_defaults_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main.run(["config", "--root", str(tmp_path)])
+    assert "the defaults, of the services and trafd --config; trafstart asks for less then" in capsys.readouterr().out

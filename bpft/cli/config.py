@@ -1,5 +1,6 @@
 """bpft config: is the configuration right, what is in force, and which interfaces are counted."""
 
+import os
 import stat
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from bpft.messages import one_line
 from bpft.paths import environment_root, paths
 from bpft.selection import Choice
 
+_DEFAULTS = "these are the defaults, of the services and trafd --config; trafstart asks for less then, see trafstart(8)"
 #: Link types of pcap(3) that an expression may be meant for, Ethernet first: its words are those that are told.
 _LINK_TYPES = (1, 12, 113, 127, 9, 0)
 
@@ -31,7 +33,7 @@ def config(what: str, file: str | None, root: str) -> int:
     included, and which interfaces trafstart would start and why.
     """
     place = file or paths(str(Path(root or environment_root() or "/").absolute())).config
-    found, mistakes = read(place, _bad_expressions)
+    found, mistakes = read(place, _beyond_the_file)
     if not found.file and not mistakes and file is not None:
         mistakes = [Mistake(file, 0, "No such file or directory")]
     if what == "check" and found.file:
@@ -43,9 +45,20 @@ def config(what: str, file: str | None, root: str) -> int:
     if what == "check":
         print(f"{place}: no mistakes" if found.file else f"{place}: there is none, so the defaults are in force")
         return 0
-    print(f"# {place}" if found.file else f"# There is no {place}: these are the defaults.")
+    print(f"# {place}" if found.file else f"# There is no {place}: {_DEFAULTS}.")
     print(text(found), end="")
     return _show_interfaces(found)
+
+
+def _beyond_the_file(found: Config) -> Iterator[tuple[Keys, str]]:
+    """What libpcap and the list of users say of it."""
+    from bpft.daemon.privilege import NoSuchUser, find_user
+
+    try:
+        find_user(found.user.name if os.geteuid() == 0 else "")  # Others stay who they are, whatever it says.
+    except NoSuchUser as why:
+        yield ("user", "name"), str(why).removeprefix("--user ")
+    yield from _bad_expressions(found)
 
 
 def _bad_expressions(found: Config) -> Iterator[tuple[Keys, str]]:

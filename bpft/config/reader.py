@@ -177,6 +177,10 @@ class _Reading:
                 self.mistakes.append(((*path, name, "ext") if "ext" in found else (*path, name), clash))
             names.setdefault(taken, name)
             settings.append((name, self._interface((*path, name), found, others)))
+        for name in choice.get("names", ()):
+            if names.get(name, name) != name:
+                clash = f"{name} is the ext of {names[name]}; each interface needs a log of its own"
+                self.mistakes.append(((*path, "names"), clash))
         return Interfaces(settings=tuple(settings), others=others, **choice)
 
     def _interface(self, path: Keys, found: dict[str, Any], base: Interface | None = None) -> Interface:
