@@ -81,16 +81,39 @@ def test_every_exit_code_is_described(name: str) -> None:
         assert re.search(rf"^\.It {code}$", section, re.M), code
 
 
+def variables(place: Path) -> set[str]:
+    """Of the environment, that a file or the files below a directory read."""
+    source = "".join(path.read_text() for path in (place.rglob("*.py") if place.is_dir() else [place]))
+    read = (
+        r"(?:\.get\(|getenv\(|environ\[)\s*[\"']([A-Z][A-Z_]+)[\"']|[\"']([A-Z][A-Z_]+)[\"'] (?:not )?in os\.environ\b"
+    )
+    return {one or other for one, other in re.findall(read, source)}
+
+
+def environment(source: str) -> set[str]:
+    """The variables that have an item in a page."""
+    return {name for item in re.findall(r"^\.It Ev (.*)$", source, re.M) for name in item.split(" , ")}
+
+
 def test_every_environment_variable_is_described() -> None:
     pages = "".join(path.read_text() for path in (PROJECT / "man").iterdir())
-    read = {
-        name
-        for path in (PROJECT / "bpft").rglob("*.py")
-        for name in re.findall(r"(?:\.get\(|getenv\(|environ\[)\s*[\"']([A-Z][A-Z_]+)[\"']", path.read_text())
-    }
+    read = variables(PROJECT / "bpft")
     assert read >= {"BPFT_ROOT", "NOTIFY_SOCKET", "JOURNAL_STREAM"}
-    described = {name for item in re.findall(r"^\.It Ev (.*)$", pages, re.M) for name in item.split(" , ")}
-    assert read - FOREIGN_VARIABLES <= described
+    assert read - FOREIGN_VARIABLES <= environment(pages)
+
+
+@pytest.mark.parametrize("name", [*PROGRAMS, *(f"bpft-{name}" for name in SUBCOMMANDS)])
+def test_the_page_of_whoever_reads_a_variable_describes_it(name: str) -> None:
+    """Its help names it, or its own module reads it; of a daemon, any module of daemons."""
+    command = [*script("bpft"), name.removeprefix("bpft-")] if name.startswith("bpft-") else script(name)
+    told = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True, cwd=PROJECT).stdout
+    read = variables(PROJECT / "bpft") & set(re.findall(r"[A-Z][A-Z_]+", told))
+    if name == "trafd":
+        read |= variables(PROJECT / "bpft/daemon") | variables(PROJECT / "bpft/messages.py")
+    elif name.startswith("bpft-"):
+        module = sys.modules[load(COMMANDS[name.removeprefix("bpft-")][0]).callback.__module__]
+        read |= variables(Path(str(module.__file__))) - FOREIGN_VARIABLES
+    assert read <= environment(page(name)) | FOREIGN_VARIABLES
 
 
 def test_every_command_is_in_the_page_of_the_suite() -> None:
