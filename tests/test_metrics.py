@@ -152,6 +152,11 @@ def test_an_address_that_is_none(place: str, capsys: pytest.CaptureFixture[str])
     assert "as 127.0.0.1:9837" in capsys.readouterr().err
 
 
+def test_all_is_no_name_of_an_interface(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["metrics", "All", "eth0"]) == 127
+    assert capsys.readouterr() == ("", "bpft: All stands for every interface: say it alone\n")
+
+
 def test_without_the_library_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -39,6 +39,8 @@ def metrics(words: tuple[str, ...], listen: str | None, textfile: str | None, ho
     """
     if listen is not None and textfile is not None:
         raise UsageError("--listen serves and --textfile writes: give one of them")
+    if "All" in words and len(words) > 1:
+        raise UsageError("All stands for every interface: say it alone")
     place = None if listen is None else _place(listen)
     named = () if words == ("All",) else tuple(dict.fromkeys(check_name("interface", word) for word in words))
     try:
