@@ -200,7 +200,7 @@ def test_no_log_is_overwritten_and_no_half_is_left(tmp_path: Path, capsys: pytes
         assert run(["export", str(capture), "--format", form, "-o", str(capture)]) == 1
     told = capsys.readouterr().err
     assert told.count("is a log, which is never overwritten") == 4
-    assert told.count("is what is being exported") == 2
+    assert told.count("is one of the files that are read") == 2
     kept = tmp_path / "kept"
     kept.write_text("as it was")
     assert run(["export", str(log), "--format", "sqlite", "-o", str(kept)]) == 1

@@ -1,30 +1,27 @@
 """bpft report: who used the bandwidth, and does it add up."""
 
-import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import Literal, TypeVar
 
 import click
 
 from bpft.cli import asked
 from bpft.cli.asked import When, period_options
 from bpft.cli.progress import passing
-from bpft.errors import BpftError
+from bpft.cli.shown import Show, print_answers, write_page
+from bpft.errors import BpftError, UsageError
 from bpft.messages import one_line
 from bpft.record import Header
-from bpft.report.answer import Answer, Question, answer
+from bpft.report.answer import Question, answer
 from bpft.report.source import Sources
 from bpft.report.units import Units
 
-if TYPE_CHECKING:
-    from bpft.report.resolve import HostNames
+Found = TypeVar("Found")
 
-Format = Literal["table", "csv", "json", "ndjson"]
-
-_WIDTH = 80  # where nothing tells it
 _TABLE_ROWS = 10  # with heading and totals they fit the smallest terminal
 _APART = "interface"  # the grouping that keeps interfaces apart
 
@@ -49,6 +46,8 @@ _FORMATS = click.Choice(["table", "csv", "json", "ndjson"])
 @click.option("-w", "--where", metavar="EXPR", default="", help="Only what matches, as for tcpdump: 'net 10.0.0.0/8'.")
 @click.option("--format", "form", type=_FORMATS, default="table", show_default=True, help="How to print it.")
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
+@click.option("--plot", is_flag=True, help="Draw it: bars, or lines where --by has a time in it.")
+@click.option("--html", "page", metavar="FILE", default="", help="Write a page to mail; -: to standard output.")
 @click.option("--units", type=click.Choice(["si", "iec", "bytes"]), default="si", help="In tables: GB, GiB or exact.")
 @click.option("--root", metavar="DIR", default="", help="Look for what is recorded below DIR.")
 def report(
@@ -66,8 +65,10 @@ def report(
     billing_day: int,
     zone: str,
     where: str,
-    form: Format,
+    form: Literal["table", "csv", "json", "ndjson"],
     as_json: bool,
+    plot: bool,
+    page: str,
     units: Units,
     root: str,
 ) -> int:
@@ -77,23 +78,34 @@ def report(
     are logs and dumps of trafd and captures (pcap, pcapng), told apart by content and added up; - is standard input.
     """
     form = "json" if as_json else form
+    show = Show("plot" if plot else "html" if page else form, numeric, units, root)
+    if (form != "table") + plot + bool(page) > 1:
+        raise UsageError("bpft report: --plot, --html and --format each are a way to show it: take one of them")
     found = asked.read(words, files, When(begin, end, billing_day, zone))
-    if top is None:
-        top = _TABLE_ROWS if form == "table" else 0
-    by = by or "key"
-    apart = not found.files and not summed and len(interfaces) != 1 and _APART not in by.split(",")
+    rows = top if top is not None else _TABLE_ROWS if form == "table" else 0
+    grouping = by or "key"
+    apart = not found.files and not summed and len(interfaces) != 1 and _APART not in grouping.split(",")
     if apart and form in ("csv", "ndjson"):
-        by, apart = f"{_APART},{by}", False
-    scopes = asked.configured(root).scopes if "scope" in by.split(",") else ()
-    question = Question(by, sort, top, where, found.period, interfaces, reverse, scopes)
+        grouping, apart = f"{_APART},{grouping}", False
+    scopes = asked.configured(root).scopes if page or "scope" in grouping.split(",") else ()
+    question = Question(grouping, sort, rows, where, found.period, interfaces, reverse, scopes)
     sources = Sources()
     with telling(sources):
         asked.add_to(sources, found, root, interfaces)
         if summed:
             _refuse_overlap(sources, question)
-        with passing("reading", sources.rows_of(_takes(question))) as sources.advance:
-            answers = _apart(question, sources) if apart else [answer(question, sources)]
-    _print(answers, form, numeric, units, apart, root)
+        length = sources.rows_of(_takes(question))
+        if page:
+            from bpft.report.page import PASSES, view
+
+            with passing("reading", PASSES * length) as sources.advance:
+                ask = partial(view, by=by, top=top)
+                views = _apart(question, sources, ask) if apart else [ask(question, sources)]
+            write_page(views, page, sources.names, show)
+            return 1 if sources.troubles else 0
+        with passing("reading", length) as sources.advance:
+            answers = _apart(question, sources, answer) if apart else [answer(question, sources)]
+    print_answers(answers, show, apart)
     return 1 if sources.troubles else 0
 
 
@@ -114,15 +126,15 @@ def _takes(question: Question) -> "asked.Takes":
     return takes
 
 
-def _apart(question: Question, sources: Sources) -> list[Answer]:
+def _apart(question: Question, sources: Sources, ask: Callable[[Question, Sources], Found]) -> list[Found]:
     """An answer for each interface.  What fails of one is told, unless it is the only one."""
     names = sources.interfaces(_takes(question))
     if len(names) < 2:
-        return [answer(question, sources)]
+        return [ask(question, sources)]
     answers = []
     for name in names:
         try:
-            answers.append(answer(replace(question, interfaces=(name,)), sources))
+            answers.append(ask(replace(question, interfaces=(name,)), sources))
         except BpftError as error:
             if not answers and name == names[-1]:
                 raise
@@ -142,46 +154,3 @@ def _refuse_overlap(sources: Sources, question: Question) -> None:
         there = {}  # Then the blocks alone tell.
     headers = [header for header in sources.headers() if takes(header)]
     overlap.refuse(sources.interfaces(takes), headers, there, host.hostname())
-
-
-def _print(answers: list[Answer], form: Format, numeric: bool, units: Units, apart: bool, root: str) -> None:
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may not know every letter
-    if form == "table":
-        from bpft.report.render import table
-
-        style = table.Style(numeric, units, columns(), None if numeric else _names(root))
-        for place, one in enumerate(answers):
-            sys.stdout.write("\n" if place else "")
-            table.write(one, sys.stdout, style)
-    elif form == "csv":
-        from bpft.report.render import csv
-
-        csv.write(answers[0], sys.stdout, numeric)
-    else:
-        from bpft.report.render import json
-
-        if apart:
-            json.write_sections(answers, sys.stdout)
-        else:
-            (json.write if form == "json" else json.write_lines)(answers[0], sys.stdout)
-
-
-def _names(root: str) -> "HostNames":
-    """One for all sections, so that their patience is one."""
-    from bpft.report.resolve import HostNames  # numbers need no network
-
-    names = HostNames(asked.configured(root).names)
-    for trouble in names.troubles:
-        sys.stderr.write(one_line(f"bpft: {trouble}") + "\n")
-    return names
-
-
-def columns() -> int:
-    """The width of the terminal, as shutil tells it, which takes 3 ms to import."""
-    told = os.environ.get("COLUMNS", "")
-    if told.isdecimal() and int(told):
-        return int(told)
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or _WIDTH
-    except (OSError, ValueError):
-        return _WIDTH

@@ -8,7 +8,8 @@ import click
 from bpft.cli import asked
 from bpft.cli.asked import When, period_options
 from bpft.cli.progress import passing
-from bpft.cli.report import columns, telling
+from bpft.cli.report import telling
+from bpft.cli.shown import columns
 from bpft.errors import UsageError
 from bpft.messages import one_line
 from bpft.report.render import who as render

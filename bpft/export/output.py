@@ -36,7 +36,7 @@ def new_file(path: Path, sources: Iterable[str]) -> Iterator[Path]:
 
 def _refuse(path: Path, sources: Iterable[str]) -> None:
     if path.exists() and any(Path(source).exists() and path.samefile(source) for source in sources):
-        raise CannotWrite(str(path), "is what is being exported")
+        raise CannotWrite(str(path), "is one of the files that are read")
     if path.is_symlink():
         raise CannotWrite(str(path), "is a link; name the file itself")
     if path.exists() and is_any_log(path):

@@ -13,6 +13,7 @@ HOSTS, SERVICES, MOST = 50, 25, 1000  #: rows of tables; at most, so that a page
 _HOUR, _DAY = 3600 * SECOND, 86400 * SECOND
 #: Buckets for up to so much time, the finest first.
 _BUCKETS = (("5min", 8 * _HOUR), ("hour", 4 * _DAY), ("day", 190 * _DAY), ("month", 0))
+PASSES = 4  #: over what is read, or a few more
 _LEAST = 2  # bars that make a chart
 
 
@@ -27,10 +28,11 @@ class View:
     times: Answer | None  #: by time bucket and scope; None: the blocks are too long to tell
 
 
-def view(question: Question, sources: Sources, top: int | None) -> View:
-    """The answers of one page, all to one question but for what a row is; its by: empty, or what --by names.
+def view(question: Question, sources: Sources, by: str | None, top: int | None) -> View:
+    """The answers of one page, all to one question but for what a row is.
 
-    top: rows of each table, none: what suits it.  Raises BpftError.  What cannot be read is among the troubles once.
+    by: of a table besides; top: rows of each table; None: what suits them.  What cannot be read is among the troubles
+    once.  Raises BpftError.
     """
     sources.hold()
 
@@ -42,8 +44,8 @@ def view(question: Question, sources: Sources, top: int | None) -> View:
 
     most = min(top or MOST, MOST)
     asked = None
-    if question.by:
-        asked = answer(replace(question, top=most if top is not None else HOSTS), sources)
+    if by:
+        asked = answer(replace(question, by=by, top=most if top is not None else HOSTS), sources)
     hosts = ask("host", HOSTS if top is None else most)
     services = ask("service", SERVICES if top is None else most)
     return View(asked, hosts, services, ask("scope"), _times(ask, hosts))

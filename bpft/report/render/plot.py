@@ -159,7 +159,7 @@ class _Times:
     def _line(self, group: GroupRate, rows: int) -> list[str]:
         canvas_type = _canvas(self.grouping.bucket)
         steps = scale.amounts(group.rate.peak_bps, rows // 3)
-        labels = ["0" if not step else _short(step) for step in steps]
+        labels = [scale.amount(step).strip() for step in steps]
         margin = max(map(len, labels)) + 2
         width = max(_LEAST_LINE, self.style.width - margin)
         # Dots have their place at the lower left of what they stand for: so the topmost step has one as well.
@@ -249,14 +249,6 @@ def _canvas(bucket: str) -> Any:
     except ImportError:
         raise NoLibrary(bucket) from None
     return Canvas
-
-
-def _short(bps: int) -> str:
-    """A round rate without "bit/s": "2 M", "500 k"."""
-    for size, letter in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (1000, "k")):
-        if bps >= size:
-            return f"{bps / size:g} {letter}"
-    return str(bps)
 
 
 def _moment(ns: int) -> str:

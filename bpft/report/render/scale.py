@@ -22,6 +22,14 @@ def amounts(most: int, count: int) -> list[int]:
     return list(range(0, max(most, 1) + step, step))[: -(-max(most, 1) // step) + 1]
 
 
+def amount(step: int) -> str:
+    """A round step with its prefix, to put a unit behind: "2 M", "500 k", "0 "."""
+    for size, letter in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (1000, "k")):
+        if step >= size:
+            return f"{step / size:g} {letter}"
+    return f"{step} "
+
+
 def times(begin_ns: int, end_ns: int, count: int) -> list[tuple[int, str]]:
     """At most about count round local times within, UTC nanoseconds, each with its label."""
     length = max(1, (end_ns - begin_ns) // SECOND)

@@ -79,12 +79,12 @@ class Words:
         return tuple(one_line(w) if column in OUTER else w for column, w in zip(columns, words, strict=True))
 
 
-def subject(answer: Answer) -> str:
-    """Interfaces and captures, where they were counted, and the period in the words it was asked for."""
-    coverage, said = answer.coverage, answer.question.period.said
-    what = _some(coverage.interfaces + coverage.captures)
-    what += f" on {_some(coverage.hosts)}" if coverage.hosts else ""
-    return f"{what}, {said}" if said else what
+def subject(*answers: Answer) -> str:
+    """Interfaces and captures, and where they were counted."""
+    covered = [answer.coverage for answer in answers]
+    what = _some([*dict.fromkeys(name for one in covered for name in one.interfaces + one.captures)])
+    hosts = [*dict.fromkeys(name for one in covered for name in one.hosts)]
+    return f"{what} on {_some(hosts)}" if hosts else what
 
 
 def when(answer: Answer) -> str:
@@ -101,7 +101,8 @@ def when(answer: Answer) -> str:
 
 def heading(answer: Answer, show: Units) -> list[str]:
     """What, when, how fast; and what --where took of it."""
-    lines = [subject(answer)]
+    said = answer.question.period.said
+    lines = [f"{subject(answer)}, {said}" if said else subject(answer)]
     if told := when(answer):
         pace = units.rate(answer.everything[1], answer.coverage.covered_ns)
         lines.append(f"{told}, {pace} on average" if pace else told)

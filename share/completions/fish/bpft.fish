@@ -45,6 +45,8 @@ complete -c bpft -n '__fish_seen_subcommand_from report' -l zone -x -r -d 'Days 
 complete -c bpft -n '__fish_seen_subcommand_from report' -s w -l where -x -r -d 'Only what matches, as for tcpdump: '\''net 10.0.0.0/8'\'''
 complete -c bpft -n '__fish_seen_subcommand_from report' -l format -xa 'table csv json ndjson' -d 'How to print it'
 complete -c bpft -n '__fish_seen_subcommand_from report' -l json -d 'Short for --format json'
+complete -c bpft -n '__fish_seen_subcommand_from report' -l plot -d 'Draw it: bars, or lines where --by has a time in it'
+complete -c bpft -n '__fish_seen_subcommand_from report' -l html -F -r -d 'Write a page to mail; -: to standard output'
 complete -c bpft -n '__fish_seen_subcommand_from report' -l units -xa 'si iec bytes' -d 'In tables: GB, GiB or exact'
 complete -c bpft -n '__fish_seen_subcommand_from report' -l root -xa '(__fish_complete_directories)' -r -d 'Look for what is recorded below DIR'
 complete -c bpft -n '__fish_seen_subcommand_from report' -s h -l help -d 'Show this message and exit'

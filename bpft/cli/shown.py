@@ -1,0 +1,110 @@
+"""How a report is shown: on standard output in a format or drawn, or as a page in a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from bpft.cli import asked
+from bpft.messages import one_line
+from bpft.report.answer import Answer
+from bpft.report.units import Units
+
+if TYPE_CHECKING:
+    from bpft.report.page import View
+    from bpft.report.render.table import Style
+    from bpft.report.resolve import HostNames
+
+Format = Literal["table", "csv", "json", "ndjson", "plot", "html"]
+
+_USUAL = (80, 24)  # where nothing tells it
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """What the options say of it."""
+
+    form: Format
+    numeric: bool
+    units: Units
+    root: str
+
+    def style(self) -> Style:
+        """Of tables, plots and pages."""
+        from bpft.report.render.table import Style
+
+        return Style(self.numeric, self.units, columns(), None if self.numeric else self._names())
+
+    def _names(self) -> HostNames:
+        """One for all sections, so that their patience is one."""
+        from bpft.report.resolve import HostNames  # numbers need no network
+
+        names = HostNames(asked.configured(self.root).names)
+        for trouble in names.troubles:
+            sys.stderr.write(one_line(f"bpft: {trouble}") + "\n")
+        return names
+
+
+def print_answers(answers: Sequence[Answer], show: Show, apart: bool) -> None:
+    """apart: each is of one interface."""
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may not know every letter
+    if show.form == "table":
+        from bpft.report.render import table
+
+        style = show.style()
+        for place, one in enumerate(answers):
+            sys.stdout.write("\n" if place else "")
+            table.write(one, sys.stdout, style)
+    elif show.form == "plot":
+        from bpft.report.render import plot
+
+        style = show.style()
+        for place, one in enumerate(answers):
+            sys.stdout.write("\n" if place else "")
+            plot.write(one, sys.stdout, style, _size()[1])
+    elif show.form == "csv":
+        from bpft.report.render import csv
+
+        csv.write(answers[0], sys.stdout, show.numeric)
+    else:
+        from bpft.report.render import json
+
+        if apart:
+            json.write_sections(answers, sys.stdout)
+        else:
+            (json.write if show.form == "json" else json.write_lines)(answers[0], sys.stdout)
+
+
+def write_page(views: Sequence[View], name: str, sources: Iterable[str], show: Show) -> None:
+    """As the file of that name, whole or not at all, and never in place of a log or a source; "-": standard output."""
+    from pathlib import Path
+
+    from bpft.export.output import new_file
+    from bpft.report.render import html
+
+    if name == "-":
+        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # as the page says of itself
+        html.write(views, sys.stdout, show.style())
+        return
+    with new_file(Path(name), sources) as path, path.open("w", encoding="utf-8") as out:
+        html.write(views, out, show.style())
+
+
+def columns() -> int:
+    """The width of the terminal."""
+    return _size()[0]
+
+
+def _size() -> tuple[int, int]:
+    """Columns and lines, as shutil tells them, which takes 3 ms to import."""
+    told = [os.environ.get(name, "") for name in ("COLUMNS", "LINES")]
+    try:
+        real = tuple(os.get_terminal_size(sys.stdout.fileno()))
+    except (OSError, ValueError):
+        real = (0, 0)
+    found = [int(text) if text.isdecimal() else 0 for text in told]
+    size = [said or seen or usual for said, seen, usual in zip(found, real, _USUAL, strict=True)]
+    return size[0], size[1]
