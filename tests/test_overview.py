@@ -364,11 +364,23 @@ def test_columns_hold_what_is_in_them(where: Paths, units: str) -> None:
 
 def test_what_cannot_be_compared_or_was_dropped_is_said(where: Paths) -> None:
     begin = at("2026-11-22T08:00")
-    append(where.log("eth0"), header(begin, begin + HOUR, 1000, 0, filter="tcp", counters=Counters(seen=1, dropped=3)))
+    append(
+        where.log("eth0"),
+        header(begin, begin + HOUR, 1000, 0, filter="tcp", counters=Counters(seen=1, counted=1, dropped=3)),
+    )
     assert (
         "not comparable with eth0's own counters: only frames of the filter 'tcp' were counted; 3 packets dropped\n"
         in (printed([only(where)]))
     )
+
+
+def test_what_does_not_add_up_is_said_loudly(where: Paths) -> None:
+    begin = at("2026-11-22T08:00")
+    skipped = Counters(seen=9, counted=5, skipped={"arp": 4})
+    append(where.log("eth0"), header(begin, begin + HOUR, counters=skipped))
+    assert "ADD UP" not in printed([only(where)])
+    append(where.log("eth0"), header(begin + HOUR, begin + 2 * HOUR, counters=Counters(seen=9, counted=5)))
+    assert "DOES NOT ADD UP: 4 frames of this month are neither counted nor skipped;" in printed([only(where)])
 
 
 def test_letters_that_a_terminal_does_not_know_are_left_out(where: Paths) -> None:

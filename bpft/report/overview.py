@@ -16,6 +16,7 @@ from bpft.blocklayout import COLUMNS
 from bpft.core import Table
 from bpft.errors import BlockDamaged, BpftError
 from bpft.paths import Paths
+from bpft.record import Header
 from bpft.report.completeness import Account
 from bpft.report.coverage import union, without
 from bpft.report.period import SECOND, Period
@@ -113,6 +114,7 @@ class Overview:
     saved_ns: int = 0  #: the end of the last save; 0: none
     seen_ns: int = 0  #: how far anything is known
     account: Account = field(default_factory=lambda: Account(""))  #: of this month
+    lost_frames: int = 0  #: of this month: seen, and neither counted nor skipped (SEMANTICS C3)
 
 
 def overviews(
@@ -152,8 +154,9 @@ def _overview(one: Overview, blocks: list[Block], periods: dict[str, Period], tr
         for stretch in one.stretches:
             passed.add_to(stretch)
         hours.add(passed)
-        if header.source == "live" and month.period.takes(header):
+        if month.period.takes(header) and _was_live(header):
             one.account.add(header)
+            one.lost_frames += header.counters.seen - header.counters.counted - sum(header.counters.skipped.values())
     one.hours = hours.totals()
     of_today = [block for block in dated if today.period.takes(block.header)]
     if not of_today:  # a table that began days ago lies in no day; else the last hours there are
@@ -247,6 +250,11 @@ class _Hours:
 
     def totals(self) -> list[int | None]:
         return [flow.total if seen else None for flow, seen in zip(self._flows, self._watched, strict=True)]
+
+
+def _was_live(header: Header) -> bool:
+    """Whether an interface can be asked what became of its frames: not in captures, nor where an old BPFT counted."""
+    return header.source not in ("file", "import") and not (header.made_of("import") and not header.counters.seen)
 
 
 def _ends(period: Period) -> tuple[int, int]:

@@ -8,7 +8,6 @@ from typing import Any, TextIO
 
 from bpft.messages import one_line, valid
 from bpft.report import units
-from bpft.report.completeness import Account
 from bpft.report.overview import Flow, Host, Overview, Stretch
 from bpft.report.period import SECOND
 from bpft.report.units import Units
@@ -64,7 +63,7 @@ def _lines(one: Overview, now_ns: int, style: Style) -> list[str]:
     if hosts:
         bars = ["", *(_bar(host, style.width - sum(widths[:-1])) if style.drawn else "" for host in one.hosts)]
         lines += ["", *(_line(row, widths) + bar for row, bar in zip(hosts, bars, strict=True))]
-    lines += ["", _state(one, now_ns), _told(one.account)]
+    lines += ["", _state(one, now_ns), _told(one)]
     lines = [one_line(line) for line in lines]  # names of interfaces and hosts come from files
     return [f"\x1b[1m{lines[0]}\x1b[0m" if style.bold else lines[0], *lines[1:]]
 
@@ -136,8 +135,12 @@ def _clock(ns: int, now_ns: int) -> str:
     return f"{then:%H:%M:%S}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M}"
 
 
-def _told(account: Account) -> str:
-    """Whether this month adds up, in a phrase (SEMANTICS C4)."""
+def _told(one: Overview) -> str:
+    """Whether this month adds up, in a phrase (SEMANTICS C3, C4)."""
+    account = one.account
+    if one.lost_frames:
+        frames = f"{units.grouped(abs(one.lost_frames))} frames"
+        return f"DOES NOT ADD UP: {frames} of this month are neither counted nor skipped; see bpft report this month"
     dropped = account.dropped + account.if_dropped
     lost = f"{units.grouped(dropped)} packet{'s' * (dropped != 1)} dropped" if dropped else "no packet dropped"
     if not account.blocks:
@@ -188,7 +191,8 @@ def _interface(one: Overview, now_ns: int) -> dict[str, Any]:
             "packets_dropped": account.dropped,
             "packets_dropped_by_interface": account.if_dropped,
             "not_comparable": dict(account.reasons),
-            "text": _told(account),
+            "adds_up": not one.lost_frames,
+            "text": _told(one),
         },
     }
 
