@@ -29,8 +29,8 @@ SECTIONS = "bpft-report-sections-1"  #: the same of several in one
 
 def write(answer: Answer, out: TextIO) -> None:
     """One object; the rows come last and are streamed, and behind them what those sum to that are not shown."""
-    head = json.dumps(valid(_head(answer)), indent=1)
-    out.write(head.removesuffix("\n}") + ',\n "rows": [')
+    start = json.dumps(valid(head(answer)), indent=1)
+    out.write(start.removesuffix("\n}") + ',\n "rows": [')
     shown, sums = 0, [0] * len(answer.ranking.grouping.sums)
     for rows in batches(answer.rows()):
         out.write(",\n  " if shown else "\n  ")
@@ -94,7 +94,8 @@ def _context(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _head(answer: Answer) -> dict[str, Any]:
+def head(answer: Answer) -> dict[str, Any]:
+    """Everything but the rows."""
     question, coverage, completeness = answer.question, answer.coverage, answer.completeness
     missing = completeness.missing()
     return {

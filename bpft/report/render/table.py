@@ -128,8 +128,8 @@ def _rates(answer: Answer, style: Style) -> list[str]:
     for group in answer.groups(answer.question.top or _GROUPS):
         cells = words.cells(columns, group.key, group.other) or ("all",)
         pace = (units.pace(group.rate.p95_bps), units.pace(group.rate.peak_bps))
-        lines.append((*cells, *pace, _when(answer, group.rate.peak_ns)))
-    titles = (*(TITLES[column] for column in columns), *[""] * (not columns), "95th", "Peak", "at")
+        lines.append((*cells, units.size(group.sums[1], style.units), *pace, _when(answer, group.rate.peak_ns)))
+    titles = (*(TITLES[column] for column in columns), *[""] * (not columns), "All", "95th", "Peak", "at")
     grid = Grid(titles, max(1, len(columns)), lines, "", style.width)
     told = ["", f"over {units.grouped(len(watched))} {_TIMES[grouping.bucket]}, averages of each:", grid.line(titles)]
     told += map(grid.line, lines)
