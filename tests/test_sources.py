@@ -8,14 +8,16 @@ from pathlib import Path
 import blocks
 import pytest
 
-from bpft import blockscan
-from bpft.errors import BpftError, CannotRead, NotACapture
+from bpft import blockscan, control_client
+from bpft.block import Block, read_block
+from bpft.errors import BpftError, CannotRead, NotACapture, NotRunning
 from bpft.logfile import LogWriter, write_dump
-from bpft.paths import paths
+from bpft.paths import Paths, paths
 from bpft.record import Counters, Header
 from bpft.report.answer import Answer, NoIntactBlock, NothingInPeriod, NotRecorded, Question, answer
 from bpft.report.period import SECOND, Period
 from bpft.report.source import NothingRecorded, Sources
+from bpft.source import Source
 
 SAMPLE = Path(__file__).parent / "captures/sample.pcap"
 HOUR = 3600 * SECOND
@@ -247,3 +249,95 @@ def test_a_damaged_block_keeps_no_whole_copy_from_being_counted(tmp_path: Path) 
     for other in ("copy", "dump"):
         for files in ((tmp_path / "log", tmp_path / other), (tmp_path / other, tmp_path / "log")):
             assert total(*files) == 300
+
+
+def running(monkeypatch: pytest.MonkeyPatch, *tables: tuple[Path, str]) -> None:
+    """Daemons that hold what these dumps say, by interface."""
+
+    def fetch(where: Paths, interface: str, timeout: float) -> Block:
+        for path, name in tables:
+            if name == interface:
+                return read_block(Source(str(path)), 0)
+        raise NotRunning(interface)
+
+    monkeypatch.setattr(control_client, "fetch", fetch)
+    monkeypatch.setattr(Paths, "interfaces", lambda self: ["eth0", "eth1", "gone"])
+
+
+def test_what_runs_counts_once_with_its_dump_and_its_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places, dumped = paths(str(tmp_path)), header(0)
+    held = replace(dumped, end_ns=dumped.end_ns + HOUR)
+    saved = replace(held, end_ns=held.end_ns + HOUR)
+    dump(places.dump("eth0"), dumped, 100)
+    dump(tmp_path / "held", held, 150)
+    dump(tmp_path / "other", header(0, interface="eth1"), 1000)
+    running(monkeypatch, (tmp_path / "held", "eth0"), (tmp_path / "other", "eth1"))
+
+    def asked(*interfaces: str) -> Answer:
+        sources = Sources()
+        sources.add_running(places, interfaces)
+        sources.add_recorded(places)
+        return answer(Question(interfaces=interfaces), sources)
+
+    found = asked()
+    assert (found.totals[1], found.troubles) == (1150, [])
+    assert found.coverage.live_ns == held.end_ns
+    assert asked("eth0").totals[1] == 150
+    save(places.log("eth0"), saved, 170)  # after the table was fetched, and before the log is read
+    found = asked()
+    assert found.totals[1] == 1170
+    assert asked("eth0").coverage.live_ns == 0
+
+
+def test_a_daemon_that_says_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = paths(str(tmp_path))
+    dump(places.dump("eth0"), header(0), 100)
+
+    def fetch(where: Paths, interface: str, timeout: float) -> Block:
+        raise control_client.NoAnswer(interface, "timed out")
+
+    running(monkeypatch)
+    monkeypatch.setattr(control_client, "fetch", fetch)
+    sources = Sources()
+    sources.add_running(places, ["eth0"])
+    sources.add_recorded(places)
+    found = answer(Question(), sources)
+    assert found.totals[1] == 100
+    assert found.troubles == ["eth0: trafd does not answer: timed out; what it last wrote is counted"]
+
+
+def test_a_log_that_is_set_aside_meanwhile_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = paths(str(tmp_path))
+    save(places.log("eth0"), header(0), 100)
+    scan, turns = blockscan.scan, iter(range(9))
+
+    def rotated_meanwhile(name: str, check: bool) -> Iterator[object]:
+        if next(turns) == 0:
+            places.log("eth0").rename(places.log("eth0-1970-01-01"))
+            save(places.log("eth0"), header(1), 200)
+        return scan(name, check)
+
+    monkeypatch.setattr(blockscan, "scan", rotated_meanwhile)
+    sources = Sources()
+    sources.add_recorded(places)
+    assert answer(Question(), sources).totals[1] == 300
+
+
+def test_only_what_displaces_others_is_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dump beside its later state must not cost a pass over all of the log."""
+    early = header(9)
+    for hour in range(5):
+        save(tmp_path / "log", header(hour), 1)
+    dump(tmp_path / "dump", early, 1)
+    dump(tmp_path / "later", replace(early, end_ns=early.end_ns + 1), 2)
+    verified: list[int] = []
+    verify = Block.verify
+
+    def noted(block: Block) -> None:
+        verified.append(block.header.end_ns)
+        verify(block)
+
+    monkeypatch.setattr(Block, "verify", noted)
+    assert total(tmp_path / "log", tmp_path / "dump", tmp_path / "later") == 7
+    assert len(verified) == 6 + 1
+    assert verified[0] == early.end_ns + 1

@@ -79,10 +79,10 @@ def _heading(host: Host, profile: Profile, names: dict[str, str], style: Style) 
 
 
 def _said(moved: Moved, packets: Moved, style: Style) -> str:
-    """No packets of some bytes: they are not known."""
+    """Without packets where these are not known."""
     told = []
     for verb, size, count in (("received", moved.into, packets.into), ("sent", moved.out, packets.out)):
-        known = f" in {units.count(count, style.units)} packet{'s' * (count != 1)}" if count or not size else ""
+        known = f" in {units.count(count, style.units)} packet{'s' * (count != 1)}" if count else ""
         told.append(f"{verb} {units.size(size, style.units)}{known}")
     return ", ".join(told)
 
