@@ -444,4 +444,63 @@ def test_a_column_that_is_not_there_is_no_order(tmp_path: Path) -> None:
         written("UTC", long_blocks(1)) as path,
         pytest.raises(BadSort, match="these rows have src, packets, all, data;"),
     ):
-        asked(path, "src", sort="dst").rows()
+        asked(path, "src", sort="dst")
+
+
+#: Of an interface 192.0.2.10/24: how far an address is, and its scope.
+PLACES = {
+    "192.0.2.10": (0, "this host"),
+    "127.0.0.1": (0, "this host"),
+    "192.0.2.77": (1, "LAN"),
+    "10.9.9.9": (1, "LAN"),
+    "203.0.113.5": (2, "office"),
+    "198.51.100.1": (4, "Internet"),
+    "224.0.0.251": (5, "multicast"),
+    "192.0.2.255": (5, "multicast"),
+}
+SCOPES = (("office", ("203.0.113.0/24",)),)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    ends=st.lists(
+        st.tuples(st.sampled_from(list(PLACES)), st.sampled_from(list(PLACES)), st.integers(0, 2), st.integers(0, 999)),
+        max_size=30,
+    )
+)
+def test_scopes_are_those_of_the_farther_end(ends: list[tuple[str, str, int, int]]) -> None:
+    number = lambda text: int(ipaddress.ip_address(text))  # noqa: E731
+    records = [
+        (4, blocks.record(src=number(src), dst=number(dst), flags=way, packets=1, all=size))
+        for src, dst, way, size in ends
+    ]
+    records.append((4, blocks.record(flags=blocks.OTHER | blocks.NO_PORTS | blocks.NO_PROTO, packets=1, all=5)))
+    header = Header(epoch=b"e", begin_ns=SECOND, end_ns=MINUTE, interface="eth0", prefixes=["192.0.2.10/24"])
+    expected: dict[tuple[str, bool], list[int]] = {("other", True): [1, 5, 0, 0]}
+    by_host: dict[tuple[str, str], int] = {}
+    for src, dst, way, size in ends:
+        (near, source), (far, target) = PLACES[src], PLACES[dst]
+        scope = source if near > far else target
+        into = expected.setdefault((scope, False), [0, 0, 0, 0])
+        inward = near > far or (near == far and way == 1)
+        outward = near < far or (near == far and way == 2)
+        for place, value in enumerate((1, size, size * inward, size * outward)):
+            into[place] += value
+        for host in {src, dst}:
+            by_host[scope, host] = by_host.get((scope, host), 0) + size
+    with written("UTC", [(header, records)]) as path:
+        rows = list(asked(path, "scope", scopes=SCOPES).rows())
+        assert {(row.key[0], row.other): [*row.sums[:2], *row.sums[3:]] for row in rows} == expected
+        assert [row.sums[1] for row in rows] == sorted((row.sums[1] for row in rows), reverse=True)
+        found = asked(path, "scope,host,proto", scopes=SCOPES)
+        assert {row.key[:2]: row.sums[1] for row in found.rows() if not row.other} == by_host
+        assert found.totals[1] == 5 + sum(size for *_, size in ends)
+        assert asked(path, "day,scope,service", scopes=SCOPES).totals == found.totals
+        only = asked(path, "scope", scopes=SCOPES, where="host 10.9.9.9")
+        assert only.totals[1] == sum(size for src, dst, _, size in ends if "10.9.9.9" in (src, dst))
+
+
+def test_a_log_without_records_has_no_scopes() -> None:
+    with written("UTC", [(Header(epoch=b"e", begin_ns=SECOND, end_ns=MINUTE), [])]) as path:
+        assert list(asked(path, "scope,host").rows()) == []
+        assert list(asked(path, "day,scope").groups()) == []

@@ -15,7 +15,7 @@ from bpft.report.coverage import Coverage
 from bpft.report.dimension import grouping
 from bpft.report.group import WRAP, Tally, Totals, added, remainder
 from bpft.report.period import Period
-from bpft.report.rows import Ranking, Row
+from bpft.report.rows import Ranking, Row, check_sort
 from bpft.report.source import Columns, Part, Piece, Sources
 from bpft.report.where import Where
 
@@ -109,6 +109,7 @@ class _Reading:
 
     def __init__(self, question: Question) -> None:
         self.grouping = grouping(question.by)
+        check_sort(self.grouping, question.sort)
         self.where = Where(question.where) if question.where else None
         self.tallies: dict[tuple[str | None, ...], Tally] = {}
         self.before_where = Tally(grouping("proto"))

@@ -38,6 +38,12 @@ class BadSort(UsageError):
     """--sort {0!r}: these rows have {1}; or key, for the order of all key columns"""
 
 
+def check_sort(grouping: Grouping, sort: str) -> None:
+    """Raise BadSort where rows cannot be ordered like that."""
+    if sort not in ("", "key", *grouping.sums, *grouping.columns):
+        raise BadSort(sort, ", ".join((*grouping.columns, *grouping.sums)))
+
+
 class Row(NamedTuple):
     """One row: key cells in the grouping's order; sums (packets, all, data; where it has them also in, out)."""
 
@@ -159,8 +165,7 @@ class Ranking:
         reverse: the other way round.
         """
         grouping = self.grouping
-        if sort not in ("", "key", *grouping.sums, *grouping.columns):
-            raise BadSort(sort, ", ".join((*grouping.columns, *grouping.sums)))
+        check_sort(grouping, sort)
         if not sort and self._is_sectioned:
             groups = [list(some) for _, some in groupby(self.sections, lambda one: _outer_order(one)[: grouping.lead])]
             if reverse:
