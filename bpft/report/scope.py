@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_interface, ip_network
 from itertools import compress
 from struct import Struct
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
@@ -155,7 +155,7 @@ class _Step:
 
     def __init__(self, name: str, networks: list[Network]) -> None:
         self.name = name
-        self.networks = networks
+        self.networks: list[Network] = list(collapse_addresses(networks))  # type: ignore[type-var]  # all of one version
         self._filters: dict[str, RecordFilter] = {}
 
     def part(self, version: Version, records: bytes, end: str) -> tuple[bytes, bytes]:
