@@ -98,6 +98,7 @@ def test_where_all_is_well_every_check_passes() -> None:
 
 
 OTHER = Caller("anna", False, False)
+BOXED = Caller("root", True, False)
 BRIDGE = {
     "br0": Device("br0", up=True, running=True, kind="bridge"),
     "eth0": replace(ETH0, master="br0", master_kind="bridge"),
@@ -126,8 +127,16 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
     ("check", "status", "changes", "seen", "remedy"),
     [
         ("configuration", "problem", {"configuration": "bpft.toml: line 3: no"}, "line 3", "bpft config check"),
-        ("capture", "problem", {"caller": OTHER, "daemons": ()}, "anna may not capture", "sudo trafstart"),
-        ("capture", "problem", {"caller": Caller("root", True, False), "daemons": ()}, "lacks CAP_NET_RAW", "NET_RAW"),
+        ("capture", "problem", {"caller": OTHER, "daemons": (), "logs": ()}, "anna may not capture", "sudo trafstart"),
+        (
+            "capture",
+            "problem",
+            {"caller": OTHER, "daemons": (), "configured": ("eth0",)},
+            "anna may not capture",
+            "sudo trafstart",
+        ),
+        ("capture", "note", {"caller": OTHER, "daemons": ()}, "anna may not capture", "sudo trafstart"),  # logs to read
+        ("capture", "problem", {"caller": BOXED, "daemons": (), "logs": ()}, "lacks CAP_NET_RAW", "NET_RAW"),
         (
             "reading",
             "problem",
@@ -162,6 +171,7 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
         ("daemons", "note", {"daemons": (), "logs": ()}, "nothing is counted yet", "trafstart"),
         ("daemons", "note", {"daemons": ()}, "no trafd runs", "trafstart"),
         ("daemons", "note", {"daemons": (), "caller": OTHER}, "no trafd runs", "sudo trafstart"),
+        ("daemons", "note", {"daemons": (), "caller": BOXED}, "no trafd runs", "trafstart"),
         ("interfaces", "problem", {"devices": {}}, "eth0 is not there; its trafd waits", "ip link show"),
         ("interfaces", "problem", {"configured": ("eth9",)}, "eth9 is not there", "ip link show"),
         (
@@ -497,6 +507,7 @@ def test_what_a_check_finds(check: str, status: str, changes: dict[str, Any], se
     assert [finding.status for finding in found] == [status], found
     assert seen in found[0].seen
     assert remedy in found[0].remedy
+    assert "sudo" in remedy or not found[0].remedy.startswith("sudo")
     assert bool(remedy) == bool(found[0].remedy)
 
 

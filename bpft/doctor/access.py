@@ -13,14 +13,16 @@ def capture(facts: Facts) -> Iterator[Said]:
     if facts.caller.may_capture or facts.counted:
         return
     user = facts.caller.user
+    # Where logs only lie, and nobody wants to count, as where they are read, it is no trouble.
+    say = note if facts.logs and not facts.configured else problem
     if facts.caller.superuser:
-        yield problem(
+        yield say(
             user,
             f"{user} lacks CAP_NET_RAW here, as in a container: nothing can be captured",
             "start the container with --cap-add NET_RAW, or give the unit CapabilityBoundingSet=CAP_NET_RAW",
         )
     else:
-        yield problem(user, f"user {user} may not capture, and no trafd runs that could", "sudo trafstart")
+        yield say(user, f"user {user} may not capture, and no trafd runs that could", "sudo trafstart")
 
 
 def configuration(facts: Facts) -> Iterator[Said]:

@@ -46,7 +46,7 @@ def interfaces(facts: Facts) -> Iterator[Said]:
 
 def daemons(facts: Facts) -> Iterator[Said]:
     """Each interface that is to be counted has a daemon, and something is counted at all."""
-    trafstart = "trafstart" if facts.caller.may_capture else "sudo trafstart"
+    trafstart = "trafstart" if facts.caller.superuser or facts.caller.may_capture else "sudo trafstart"
     idle = [name for name in facts.configured if name not in facts.counted]
     if idle:
         names = " ".join(idle)
