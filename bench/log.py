@@ -28,7 +28,10 @@ CAPTURES = {
 }
 QUESTIONS = {
     "top 10 sources": (["--by", "src"], ["-s", "srcip/bytes", "-n", "10"]),
+    "top 10 hosts": (["--by", "host"], ["-s", "ip/bytes", "-n", "10"]),
     "top 10 pairs": (["--by", "pair"], ["-A", "srcip,dstip", "-O", "bytes", "-n", "10"]),
+    "top 10 networks /24": (["--by", "net/24"], ["-A", "srcip4/24", "-O", "bytes", "-n", "10"]),
+    "per hour": (["--by", "hour"], ["-s", "proto/bytes", "-n", "10"]),  # nfdump knows no hours: its shortest table
 }
 
 
