@@ -1,6 +1,8 @@
 """bpft traflog: which blocks, the table and the list, templates, and what it says of mistakes."""
 
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import blocks
 import old_files
+import programs
 import pytest
 
 from bpft import core
@@ -283,6 +286,17 @@ def test_which_log(where: Paths, capsys: pytest.CaptureFixture[str], monkeypatch
     assert told(capsys, "-i", "wan", "-l", "-r") == "2\n"
     monkeypatch.setenv("IFF_LISTEN", "wan")
     assert told(capsys, "-l", "-r") == "2\n"
+
+
+def test_a_link_of_the_old_name_is_the_old_tool(where: Paths, tmp_path: Path) -> None:
+    starter = tmp_path / "traflog"
+    starter.write_text("from bpft.cli.main import main\nmain()\n")
+    done = subprocess.run(
+        [sys.executable, starter, "-l", "-r"],
+        env=programs.ENVIRONMENT | {"BPFT_ROOT": str(tmp_path)},
+        capture_output=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"3\n", b"")
 
 
 @pytest.mark.parametrize(

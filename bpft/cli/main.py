@@ -55,7 +55,7 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends quietly, also while C code reads a pipe
     gc.set_threshold(_GARBAGE)
-    code = run(arguments)
+    code = run([called, *arguments] if called == "traflog" else arguments)  # for scripts that call the old tool
     if sys.stderr is not None:
         sys.stderr.flush()
     os._exit(code)  # nothing is left to do, and the system frees memory faster than the interpreter does
