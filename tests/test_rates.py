@@ -121,6 +121,16 @@ def test_a_series_that_makes_no_sense_leaves_the_rest(tmp_path: Path) -> None:
     assert "eth0: its rates are left out" in found.troubles[-1]
 
 
+def test_rates_give_way_to_the_other_figures(tmp_path: Path) -> None:
+    path = log(tmp_path / "log", (0, "eth0", {0xFFFFFFFE: 10**11}), (1, "eth0", {0xFFFFFFFE: 10**11}))
+    for width, title in ((80, "Out"), (100, "Rate")):
+        out = io.StringIO()
+        table.write(asked(path, "hour,host"), out, table.Style(numeric=True, width=width))
+        lines = out.getvalue().splitlines()
+        assert lines[3].split()[-1] == title
+        assert max(map(len, lines[3:8])) <= width
+
+
 @pytest.fixture
 def odd(tmp_path: Path) -> Path:
     series = Series()

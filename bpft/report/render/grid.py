@@ -30,6 +30,11 @@ class Grid:
             self._widths[widest] -= 1
         self._widths[words - 1] += max(0, len(label) - self._label_room())
 
+    @property
+    def width(self) -> int:
+        """Of the longest line."""
+        return self._room()
+
     def line(self, cells: tuple[str, ...]) -> str:
         """One line of the table."""
         words = [_fit(text, wide).ljust(wide) for text, wide in zip(cells[: self._words], self._widths, strict=False)]

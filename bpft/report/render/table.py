@@ -55,6 +55,7 @@ class _Sheet:
         self.style = style
         self.grouping = answer.ranking.grouping
         self.words = Words(answer, style.numeric, style.names)
+        self._rated = bool(self.grouping.bucket)
         self._picked = [self.grouping.sums.index(name) for name in _FIGURES if name in self.grouping.sums]
 
     def write(self, out: TextIO) -> None:
@@ -80,6 +81,14 @@ class _Sheet:
         """Look up the names of the first rows, and fit them."""
         columns = self.grouping.columns
         self.words.learn(columns, (row.key for row in rows if not row.other))
+        grid = self._fitted(rows)
+        if self._rated and grid.width > self.style.width:
+            self._rated = False  # of all figures the one that others tell
+            grid = self._fitted(rows)
+        return grid
+
+    def _fitted(self, rows: list[Row]) -> Grid:
+        columns = self.grouping.columns
         lines = [self._line(row) for row in rows]
         most = tuple(2 * value for value in self.answer.totals) if self.grouping.twice else self.answer.totals
         lines.append(("",) * len(columns) + self._figures(most))
@@ -93,7 +102,7 @@ class _Sheet:
 
     def _titles(self) -> tuple[str, ...]:
         figures = tuple(title for name, title in _FIGURES.items() if name in self.grouping.sums)
-        rate = ("Rate",) if self.grouping.bucket else ()
+        rate = ("Rate",) if self._rated else ()
         return (*(TITLES[column] for column in self.grouping.columns), *figures, *rate)
 
     def _line(self, row: Row) -> tuple[str, ...]:
@@ -102,7 +111,7 @@ class _Sheet:
     def _figures(self, sums: tuple[int, ...], ns: int = 0) -> tuple[str, ...]:
         """Amounts in the manual's order; a total has no in and out.  ns: that they took, for their rate."""
         sums_told = tuple(self._figure(sums, place) if place < len(sums) else "" for place in self._picked)
-        return (*sums_told, units.rate(sums[1], ns)) if self.grouping.bucket else sums_told
+        return (*sums_told, units.rate(sums[1], ns)) if self._rated else sums_told
 
     def _figure(self, sums: tuple[int, ...], place: int) -> str:
         value = whole_sums(sums, None)[place]
