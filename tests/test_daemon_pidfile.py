@@ -1,6 +1,7 @@
 """Locks for life (SEMANTICS E8): the lock decides, whatever the file says."""
 
 import os
+import stat
 import threading
 from pathlib import Path
 
@@ -63,6 +64,18 @@ def test_a_pid_file_is_removed_while_it_is_ours(tmp_path: Path) -> None:
     third = PidFile(path)
     path.unlink()
     third.remove()
+
+
+def test_a_stranger_cannot_hold_it(tmp_path: Path) -> None:
+    """flock(2) asks for no more than that a file can be opened; the id of the process is for all to see."""
+    mask = os.umask(0o022)
+    try:
+        HeldFile(tmp_path / "x.lock", Held, "EXT x").release()
+        PidFile(tmp_path / "x.pid")
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "x.lock").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "x.pid").stat().st_mode) == 0o644
 
 
 def test_it_survives_a_fork(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from bpft.holder import pid_in
 from bpft.lognames import is_own
 
 TELL_WITHIN_S = 2.0  #: how long somebody that has just taken a lock may need to tell its process id
+#: Who can open a file can lock it, and would keep every trafd from starting: the group may do that, others may not.
+_LOCK_MODE, _PID_MODE = 0o640, 0o644
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -26,7 +28,7 @@ class HeldFile:
     def __init__(self, path: Path, refusal: type[BpftError], name: str) -> None:
         """Raises refusal(name, pid of the holder), CannotWrite."""
         self.path = path
-        self._fd = _open(path)
+        self._fd = _open(path, _LOCK_MODE)
         deadline = time.monotonic() + TELL_WITHIN_S
         while not self._taken():
             pid = pid_in(self._fd)
@@ -72,7 +74,7 @@ class PidFile:
         Raises CannotWrite.
         """
         self.path = path
-        self._fd = _open(path)  # For life: so its inode cannot become another file's.
+        self._fd = _open(path, _PID_MODE)  # For life: so its inode cannot become another file's.
         self.write()
 
     def fileno(self) -> int:
@@ -94,10 +96,10 @@ class PidFile:
         os.close(self._fd)
 
 
-def _open(path: Path) -> int:
+def _open(path: Path, mode: int) -> int:
     """A descriptor of path, made where it was missing: a file of its own, since its content is overwritten."""
     try:
-        fd = os.open(path, _FLAGS, 0o644)
+        fd = os.open(path, _FLAGS, mode)
     except OSError as why:
         raise CannotWrite(path, access.writing(path, why)) from None
     if not is_own(fd):
