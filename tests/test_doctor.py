@@ -308,6 +308,13 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
             "br0 and eth0 count the same traffic: eth0 is a port of it",
             "trafstop eth0",
         ),
+        (
+            "twice",
+            "problem",
+            {"devices": BRIDGE, "daemons": counted("br0", "eth0"), "configured": ("br0", "eth0")},
+            "eth0 is a port of it",
+            'exclude = ["eth0"] in bpft.toml, then: trafstop eth0',
+        ),
         ("twice", "problem", {"devices": BOND, "daemons": counted("eth0", "bond0")}, "is a slave", "trafstop eth0"),
         (
             "twice",
@@ -426,6 +433,13 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
             "waiting",
             "problem",
             {"devices": {}, "dumps": (dump(),)},
+            "wait in",
+            "bpft merge -o /var/lib/bpft/trafd.eth0.merged /var/lib/bpft/trafd.eth0 /var/lib/bpft/tmp/trafd.eth0",
+        ),
+        (
+            "waiting",  # what "twice" had stopped is not started again
+            "problem",
+            {"devices": BRIDGE, "daemons": counted("br0"), "dumps": (dump(),)},
             "wait in",
             "bpft merge -o /var/lib/bpft/trafd.eth0.merged /var/lib/bpft/trafd.eth0 /var/lib/bpft/tmp/trafd.eth0",
         ),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bpft.doctor.facts import DAY_NS, Dump, Facts
 from bpft.doctor.finding import Said, note, problem, unchecked
 from bpft.doctor.restart import start, stop
+from bpft.doctor.topology import doubles
 from bpft.messages import count, size
 from bpft.report import units
 
@@ -112,12 +113,13 @@ def waiting(facts: Facts) -> Iterator[Said]:
 
 
 def _recovery(facts: Facts, dump: Dump) -> str:
-    """The command that goes on with a dump, or appends it to the log where its interface is gone."""
+    """The command that goes on with a dump, or puts it beside the log where its interface is to be left alone."""
     header = dump.header
     assert header is not None
-    if isinstance(facts.devices, dict) and header.interface not in facts.devices and header.interface != "any":
+    gone = isinstance(facts.devices, dict) and header.interface not in facts.devices and header.interface != "any"
+    if gone or doubles(facts, header.interface):
         files = f"{dump.log} {dump.path}" if any(it.path == dump.log for it in facts.logs) else str(dump.path)
-        return f"bpft merge -o {dump.log}.merged {files}  ({header.interface} is gone)"
+        return f"bpft merge -o {dump.log}.merged {files}"
     if dump.ext == header.interface and not header.filter:
         return f"trafstart {header.interface}"
     name = "" if dump.ext == header.interface else f" -f {dump.ext}"

@@ -37,11 +37,21 @@ def twice(facts: Facts) -> Iterator[Said]:
                 )
 
 
+def doubles(facts: Facts, name: str) -> bool:
+    """Whether an interface that is counted shows what name shows, so that name had better not be."""
+    if isinstance(facts.devices, Unknown) or name not in facts.devices:
+        return False
+    return any(_relation(facts.devices, it, name, set()) for it in facts.counted if it in facts.devices and it != name)
+
+
 def _counted_twice(facts: Facts, upper: str, lower: str, why: str) -> Said:
     seen = f"{upper} and {lower} count the same traffic: {why}"
     if any(facts.counted[name].filter for name in (upper, lower)):
         return note(f"{upper} {lower}", f"{seen}; their filters may keep them apart", f"trafstop {lower}  (if not)")
-    return problem(f"{upper} {lower}", seen, f"trafstop {lower}")
+    stop = f"trafstop {lower}"
+    if lower in facts.configured:
+        stop = f'exclude = ["{lower}"] in bpft.toml, then: {stop}'
+    return problem(f"{upper} {lower}", seen, stop)
 
 
 def _relation(devices: dict[str, Device], upper: str, lower: str, met: set[str]) -> str:
