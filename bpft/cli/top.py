@@ -102,7 +102,9 @@ def top(
     try:
         if as_json or count or not _is_terminal():
             return _print(looked_at, watch, interval, count, top, as_json, units)
-        return _show(looked_at, Viewer(first, list(looked_at), units), interval)
+        return _show(
+            looked_at, Viewer(first, {name: source.attached for name, source in looked_at.items()}, units), interval
+        )
     except KeyboardInterrupt:
         return 0
     finally:
@@ -144,12 +146,13 @@ def _print(
 
 
 def _show(looked_at: "Mapping[str, Source]", viewer: Viewer, interval_s: float) -> int:
-    """One interface at a time."""
+    """One interface at a time.  Raises why the first one cannot be looked at."""
     try:
         from bpft.top.screen import Screen
     except ImportError:
         watches = [(looked_at[viewer.interface], viewer.watch)]
         stream.follow(watches, interval_s, 0, stream.Redrawn(viewer, sys.stdout))
         return 0
+    viewer.watch.take(looked_at[viewer.interface].read())
     Screen(viewer, looked_at, interval_s, colours="NO_COLOR" not in os.environ).run()
     return 0

@@ -66,7 +66,7 @@ def _title(viewer: Viewer) -> Line:
     many = f" ({at} of {len(viewer.interfaces)})" if len(viewer.interfaces) > 1 else ""
     reading = viewer.watch.reading
     clock = time.strftime("%H:%M:%S", time.localtime(reading.header.end_ns // 10**9)) if reading else ""
-    left = f" bpft top  {viewer.interface}{many}"
+    left = f" bpft top  {viewer.interface}{many}" + ("" if viewer.attached else "  captured here")
     paused = "  PAUSED" if viewer.watch.paused else ""
     right = f"as of {clock} " if clock else ""
     return [
@@ -89,7 +89,7 @@ def _state(viewer: Viewer) -> Line:
         return []
     header, reading = watch.reading.header, watch.reading
     since = time.strftime("%b %d %H:%M:%S", time.localtime(header.begin_ns // 10**9))
-    return [("", f" {flows(reading):,} flows since {since}, "), _dropped(viewer)]
+    return [("", f" {messages.count(flows(reading), 'flow')} since {since}, "), _dropped(viewer)]
 
 
 def flows(reading: Reading) -> int:
@@ -103,7 +103,7 @@ def _dropped(viewer: Viewer) -> Span:
     dropped = counters.dropped + counters.if_dropped
     if not dropped:
         return "", "no packet dropped"
-    now = f", {viewer.watch.dropped:,} of them just now" if viewer.watch.dropped > 0 else ""
+    now = f", {viewer.watch.dropped:,} just now" if viewer.watch.dropped > 0 else ""
     share = units.share(dropped, max(counters.received, dropped))
     return "alert", f"{messages.count(dropped, 'packet')} dropped ({share}){now}"
 
@@ -114,7 +114,10 @@ def _tabs(viewer: Viewer) -> Line:
         line += [("", " "), ("tab" if name == viewer.watch.view.name else "", f" {number} {name.capitalize()} ")]
     words = [" + ".join(viewer.watch.labels.of(key)) for key in viewer.watch.zooms]
     words += [f"/{viewer.watch.filter}"] if viewer.watch.filter else []
-    return [*line, ("key", "   " + " > ".join(words))] if words else line
+    trail, room = " > ".join(words), viewer.width - sum(len(text) for _, text in line) - 3
+    if len(trail) > room:
+        trail = ".." + trail[len(trail) - max(room - 2, 0) :]  # Its end says what is shown.
+    return [*line, ("key", f"   {trail}")]
 
 
 # ---- the table ----

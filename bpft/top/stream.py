@@ -36,10 +36,11 @@ def follow(
 ) -> list[str]:
     """Read all, then show each after each interval, count times (0: until a signal).
 
-    What failed at the last reading, a line each.
+    What failed at the last reading, a line each.  Raises what all failed of at the first one.
     """
-    for source, watch in watches:
-        _read(source, watch)
+    failed = [why for source, watch in watches if (why := _read(source, watch))]
+    if len(failed) == len(watches):
+        raise failed[0]
     shown, due = 0, time.monotonic()
     while True:
         due = max(due + interval_s, time.monotonic())
@@ -52,11 +53,13 @@ def follow(
             return [watch.trouble for _, watch in watches if watch.trouble]
 
 
-def _read(source: Source, watch: Watch) -> None:
+def _read(source: Source, watch: Watch) -> BpftError | None:
     try:
         watch.take(source.read())
     except BpftError as why:
         watch.fail(why)
+        return why
+    return None
 
 
 def table(watch: Watch, interface: str, top: int, units_: Units, out: TextIO) -> None:
@@ -75,7 +78,8 @@ def table(watch: Watch, interface: str, top: int, units_: Units, out: TextIO) ->
     counters = watch.reading.header.counters
     dropped = messages.count(counters.dropped + counters.if_dropped, "packet")
     since = units.moment(watch.reading.header.begin_ns)
-    out.write(f"{_now()} {interface}: {flows(watch.reading):,} flows since {since}, {dropped} dropped\n")
+    held = messages.count(flows(watch.reading), "flow")
+    out.write(f"{_now()} {interface}: {held} since {since}, {dropped} dropped\n")
     out.write(_line(found.asked.view.heading.ljust(wide), shown, [column.title for column in shown]))
     for name, row in [("all", None), *zip(names, found.rows, strict=True)]:
         out.write(_line(name.ljust(wide), shown, [column.text(found, row, units_) or "-" for column in shown]))

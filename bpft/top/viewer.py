@@ -10,6 +10,8 @@ from bpft.top.picture import Order
 from bpft.top.view import VIEWS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bpft.report.units import Units
     from bpft.top.label import Key
     from bpft.top.picture import Picture
@@ -24,10 +26,11 @@ _VIEW_KEYS = dict(zip("1234", VIEWS, strict=True))
 class Viewer:
     """The keys are named as urwid names them."""
 
-    def __init__(self, watch: Watch, interfaces: list[str], units: Units = "si") -> None:
-        """interfaces: one or more, the first is shown."""
-        self.watch, self.interfaces, self.units = watch, interfaces, units
-        self.interface = interfaces[0]
+    def __init__(self, watch: Watch, interfaces: Mapping[str, bool], units: Units = "si") -> None:
+        """interfaces: one or more, the first is shown, and whether a daemon counts each."""
+        self.watch, self.interfaces, self.units = watch, list(interfaces), units
+        self._attached = interfaces
+        self.interface = self.interfaces[0]
         self.width, self.height = 80, 24
         self.typed: str | None = None  #: a filter while it is typed
         self.refused = ""  #: what is wrong with it
@@ -66,6 +69,11 @@ class Viewer:
             "n": self._toggle_names,
             "u": self._turn_units,
         }
+
+    @property
+    def attached(self) -> bool:
+        """What is shown is the table of a daemon."""
+        return self._attached[self.interface]
 
     @property
     def room(self) -> int:
