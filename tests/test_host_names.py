@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from bpft.cli.group import run
 from bpft.config.model import Names
 from bpft.report import hostfiles
 from bpft.report.resolve import HostNames
 
+SAMPLE = str(Path(__file__).parent / "captures/sample.pcap")
 DNSMASQ = """\
 1795432800 02:00:00:00:00:01 192.168.1.10 laptop 01:02:00:00:00:00:01
 1795432800 02:00:00:00:00:02 192.168.1.11 * *
@@ -154,3 +156,17 @@ def test_a_name_is_looked_for_in_the_dns_last(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     assert HostNames().addresses("NAS.example.") == ["192.0.2.7", "fe80::7"]
     assert HostNames().addresses("nobody") == []
+
+
+def test_a_report_is_never_delayed_longer_than_two_seconds(
+    hanging: threading.Event, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["report", SAMPLE, "--by", "pair", "--top", "0"]
+    begin = time.monotonic()
+    assert run([*words, "-n"]) == 0
+    numeric = time.monotonic() - begin
+    begin = time.monotonic()
+    assert run(words) == 0
+    assert 2 <= time.monotonic() - begin < 2.5 + 2 * numeric
+    first, second = capsys.readouterr().out.split("captured\n")[:2]
+    assert first == second
