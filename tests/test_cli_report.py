@@ -1,6 +1,7 @@
 """bpft and bpft report as commands: what they print, their exit codes, and how they end."""
 
 import csv
+import io
 import json
 import os
 import shlex
@@ -16,6 +17,7 @@ import old_files
 import programs
 import pytest
 
+from bpft.cli import progress
 from bpft.logfile import LogWriter
 from bpft.paths import paths
 from bpft.record import Counters, Header
@@ -341,7 +343,7 @@ def test_an_illegal_command_line_is_127(words: list[str]) -> None:
 
 
 def test_the_group_itself() -> None:
-    assert b"trafstart" in run().stdout
+    assert b"trafstart" in run("--help").stdout
     assert run("--version").stdout.startswith(b"bpft ")
     refused(run("nosuch"), 127, "nosuch")
     refused(run("--nosuch"), 127, "--nosuch")
@@ -395,7 +397,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(many: Path, form: str) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [(), ("--version",), ("--help",), ("report", SAMPLE, "-n"), ("info", SAMPLE), ("verify", GOLDEN), ("report", "-h")],
+    [("--version",), ("--help",), ("report", SAMPLE, "-n"), ("info", SAMPLE), ("verify", GOLDEN), ("report", "-h")],
 )
 def test_an_output_that_cannot_be_written_is_one_line(words: tuple[str | Path, ...]) -> None:
     with Path("/dev/full").open("wb") as full:
@@ -414,7 +416,14 @@ def test_a_closed_input_is_one_line() -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        *((), ("--version",), ("merge", "--help"), ("report", SAMPLE, "-n"), ("info", SAMPLE), ("verify", GOLDEN)),
+        *(
+            ("--help",),
+            ("--version",),
+            ("merge", "--help"),
+            ("report", SAMPLE, "-n"),
+            ("info", SAMPLE),
+            ("verify", GOLDEN),
+        ),
         *(("config", "show"), ("export", SAMPLE, "--format", "csv"), ("export", SAMPLE, "--format", "ndjson")),
     ],
 )
@@ -493,3 +502,42 @@ def test_an_odd_name_cannot_forge_a_line(tmp_path: Path) -> None:
     odd = tmp_path / "odd\nname.pcap"
     odd.write_bytes(SAMPLE.read_bytes())
     assert lines("report", odd, "-n")[0].endswith(r"odd\x0aname.pcap")
+
+
+def test_rows_as_parquet_name_their_interface(root: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet is read by pyarrow")
+    add(root, "wan7", 7)
+    path = tmp_path / "rows"
+    done = run("report", "--root", root, "all", "--by", "proto", "--format", "parquet")
+    assert (done.returncode, done.stderr) == (0, b"")
+    path.write_bytes(done.stdout)
+    rows = parquet.read_table(path).to_pylist()
+    assert [(row["interface"], row["proto"], row["all"]) for row in rows] == [("eth0", 6, 2100), ("wan7", 6, 7)]
+
+
+def test_a_question_that_is_wrong_is_told_once(root: Path) -> None:
+    add(root, "wan7", 7)
+    refused(run("report", "--root", root, "all", "--by", "colour"), 127, "colour")
+    refused(run("report", "--root", root, "all", "--by", "host", "--sort", "dst"), 127, "dst")
+    refused(run("report", "--root", root, "all", "--where", "greater 5"), 1, "greater 5")
+
+
+def test_a_progress_bar_is_for_terminals_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for stream, appears in ((Terminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        clock = iter(range(100))
+        monkeypatch.setattr(progress.time, "monotonic", lambda clock=clock: next(clock))
+        with progress.passing("reading", 200) as advance:
+            advance(50)
+            advance(50)
+        drawn = stream.getvalue()
+        assert ("\rreading [###############               ]  50%" in drawn) == appears
+        assert drawn.endswith("\r\x1b[K") == appears
+        assert bool(drawn) == appears
+        with progress.passing("reading", 0) as advance:
+            advance(1)
+        assert stream.getvalue() == drawn

@@ -13,10 +13,10 @@ from bpft.cli import asked
 from bpft.cli.asked import When, period_options
 from bpft.cli.progress import passing
 from bpft.cli.shown import Show, print_answers, write_page
-from bpft.errors import BpftError, UsageError
+from bpft.errors import UsageError
 from bpft.messages import one_line
 from bpft.record import Header
-from bpft.report.answer import Question, answer
+from bpft.report.answer import NoIntactBlock, NothingDated, NothingInPeriod, Question, answer
 from bpft.report.source import Sources
 from bpft.report.units import Units
 
@@ -25,7 +25,8 @@ Found = TypeVar("Found")
 _TABLE_ROWS = 10  # with heading and totals they fit the smallest terminal
 _APART = "interface"  # the grouping that keeps interfaces apart
 
-_FORMATS = click.Choice(["table", "csv", "json", "ndjson"])
+_ROWS_ALONE = ("csv", "ndjson", "parquet")  # formats that hold nothing else
+_FORMATS = click.Choice(["table", "json", *_ROWS_ALONE])
 
 
 @click.command(
@@ -65,7 +66,7 @@ def report(
     billing_day: int,
     zone: str,
     where: str,
-    form: Literal["table", "csv", "json", "ndjson"],
+    form: Literal["table", "json", "csv", "ndjson", "parquet"],
     as_json: bool,
     plot: bool,
     page: str,
@@ -81,11 +82,13 @@ def report(
     show = Show("plot" if plot else "html" if page else form, numeric, units, root)
     if (form != "table") + plot + bool(page) > 1:
         raise UsageError("bpft report: --plot, --html and --format each are a way to show it: take one of them")
+    if form == "parquet" and sys.stdout.isatty():
+        raise UsageError("bpft report: Parquet is nothing for a terminal: use > FILE, or a pipe")
     found = asked.read(words, files, When(begin, end, billing_day, zone))
     rows = top if top is not None else _TABLE_ROWS if form == "table" else 0
     grouping = by or "key"
     apart = not found.files and not summed and len(interfaces) != 1 and _APART not in grouping.split(",")
-    if apart and form in ("csv", "ndjson"):
+    if apart and form in _ROWS_ALONE:
         grouping, apart = f"{_APART},{grouping}", False
     scopes = asked.configured(root).scopes if page or "scope" in grouping.split(",") else ()
     question = Question(grouping, sort, rows, where, found.period, interfaces, reverse, scopes)
@@ -127,7 +130,7 @@ def _takes(question: Question) -> "asked.Takes":
 
 
 def _apart(question: Question, sources: Sources, ask: Callable[[Question, Sources], Found]) -> list[Found]:
-    """An answer for each interface.  What fails of one is told, unless it is the only one."""
+    """An answer for each interface.  One of which nothing is left is told, unless it is the only one."""
     names = sources.interfaces(_takes(question))
     if len(names) < 2:
         return [ask(question, sources)]
@@ -135,7 +138,7 @@ def _apart(question: Question, sources: Sources, ask: Callable[[Question, Source
     for name in names:
         try:
             answers.append(ask(replace(question, interfaces=(name,)), sources))
-        except BpftError as error:
+        except (NothingInPeriod, NothingDated, NoIntactBlock) as error:
             if not answers and name == names[-1]:
                 raise
             sources.troubles.append(f"{name}: {error}")

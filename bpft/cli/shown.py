@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bpft.report.render.table import Style
     from bpft.report.resolve import HostNames
 
-Format = Literal["table", "csv", "json", "ndjson", "plot", "html"]
+Format = Literal["table", "csv", "json", "ndjson", "parquet", "plot", "html"]
 
 _USUAL = (80, 24)  # where nothing tells it
 
@@ -69,6 +69,10 @@ def print_answers(answers: Sequence[Answer], show: Show, apart: bool) -> None:
         from bpft.report.render import csv
 
         csv.write(answers[0], sys.stdout, show.numeric)
+    elif show.form == "parquet":
+        from bpft.report.render import parquet
+
+        parquet.write(answers[0], sys.stdout.buffer)
     else:
         from bpft.report.render import json
 

@@ -43,7 +43,7 @@ complete -c bpft -n '__fish_seen_subcommand_from report' -s e -l end -x -r -d 'O
 complete -c bpft -n '__fish_seen_subcommand_from report' -l billing-day -x -r -d 'The day that months begin on'
 complete -c bpft -n '__fish_seen_subcommand_from report' -l zone -x -r -d 'Days of this time zone, as Europe/Rome'
 complete -c bpft -n '__fish_seen_subcommand_from report' -s w -l where -x -r -d 'Only what matches, as for tcpdump: '\''net 10.0.0.0/8'\'''
-complete -c bpft -n '__fish_seen_subcommand_from report' -l format -xa 'table csv json ndjson' -d 'How to print it'
+complete -c bpft -n '__fish_seen_subcommand_from report' -l format -xa 'table json csv ndjson parquet' -d 'How to print it'
 complete -c bpft -n '__fish_seen_subcommand_from report' -l json -d 'Short for --format json'
 complete -c bpft -n '__fish_seen_subcommand_from report' -l plot -d 'Draw it: bars, or lines where --by has a time in it'
 complete -c bpft -n '__fish_seen_subcommand_from report' -l html -F -r -d 'Write a page to mail; -: to standard output'
