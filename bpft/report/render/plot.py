@@ -208,16 +208,18 @@ class _Times:
             cells = words.cells(self.columns, group.key, group.other) or ("all",)
             told.append((*cells, units.pace(group.rate.p95_bps), units.pace(group.rate.peak_bps)))
         titles = (*(TITLES.get(column, "") for column in columns), "95th", "Peak")
-        grid = Grid(titles, len(columns), told, "", self.style.width - _LEAST_LINE - _GAP)
+        grid = Grid(titles, len(columns), told, "", self.style.width - _LEAST_BAR - _GAP)
         lines = [grid.line(cells) for cells in told]
         start = max(map(len, (*lines, grid.line(titles)))) + _GAP
-        room = max(_LEAST_LINE, self.style.width - start)
+        room = max(_LEAST_BAR, self.style.width - start)
         picture = []
         for line, group in zip(lines, groups, strict=True):
             small, wide = self._heights(self._spans(group), group.rate.peak_bps, room)
             picture.append(line.ljust(start) + small)
         first, last = _moment(self.begin_ns), _moment(self.end_ns)
-        ends = " " * start + first + last.rjust(max(wide - len(first), len(last) + 1))
+        ends = " " * start + first
+        if room > len(first) + len(last):
+            ends += last.rjust(max(wide - len(first), len(last) + 1))
         head = grid.line(titles).ljust(start) + "each up to its peak"
         return [line.rstrip() for line in (head, *picture, ends)]
 
