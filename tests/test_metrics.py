@@ -164,7 +164,7 @@ def test_without_the_library_it_says_what_to_install(
     monkeypatch.delattr(bpft, "metrics")
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     assert run(["metrics"]) == 1
-    assert capsys.readouterr().err.startswith("bpft: bpft metrics needs prometheus-client: pip install 'bpft[metrics]'")
+    assert capsys.readouterr().err.startswith("bpft: metrics needs prometheus-client: pip install 'bpft[metrics]'")
 
 
 # ---- what others know of the names ----

@@ -16,7 +16,7 @@ _ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^:\[\]]+)):(\d{1,5})", re.A
 
 
 class NoLibrary(BpftError):
-    """bpft metrics needs prometheus-client: pip install 'bpft[metrics]', or Debian's python3-prometheus-client"""
+    """metrics needs prometheus-client: pip install 'bpft[metrics]', or Debian's python3-prometheus-client"""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
