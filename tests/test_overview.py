@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import re
 import subprocess
 import sys
 import time
@@ -233,7 +234,14 @@ def test_damage_costs_no_more_than_itself(where: Paths, damage: str) -> None:
     else:
         data[len(data) // 4 * 2 + 30] ^= 0x55
     where.log("eth0").write_bytes(data)
-    assert flows(only(where))[0] == (3000, 30, 3)
+    troubles: list[str] = []
+    assert flows(only(where, troubles))[0] == (3000, 30, 3)
+    (told,) = troubles
+    assert re.fullmatch(rf"{where.log('eth0')}: \d+ bytes at byte \d+ are left out: .+", told)
+    hourly(where.log("eth0"), at("2026-12-22T06:00"), at("2026-12-22T07:00"))
+    ahead = {"today": read_words(["2026-12-22"], NOW)}
+    assert overviews(where, ahead, (), troubles)[0].stretches[0].flow.into == 1000
+    assert len(troubles) == (1 if damage == "middle" else 2)
 
 
 def test_records_stand_in_for_counters_that_an_old_bpft_did_not_have(where: Paths) -> None:

@@ -133,7 +133,7 @@ def overviews(
     if missing := set(interfaces) - {interface for interface, _ in found}:
         raise NotRecorded(", ".join(sorted(missing)), ", ".join(sorted({interface for interface, _ in found})))
     return [
-        _overview(Overview(interface, host, interface in counted), blocks, periods, troubles)
+        _overview(Overview(interface, host, (interface, host) in counted), blocks, periods, troubles)
         for (interface, host), blocks in sorted(found.items())
         if not interfaces or interface in interfaces
     ]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bpft import access, blockscan
 from bpft.block import Block, find_end, read_block
+from bpft.blockscan import Damage
 from bpft.errors import CannotRead
 from bpft.lineage import lineage, mark
 from bpft.paths import DAMAGED, Paths
@@ -13,18 +14,18 @@ from bpft.report import live
 from bpft.source import Source
 
 
-def recent(where: Paths, since_ns: int, troubles: list[str]) -> tuple[list[Block], set[str]]:
-    """(blocks that reach beyond an instant, each epoch once (SEMANTICS E7); the interfaces that daemons count now).
+def recent(where: Paths, since_ns: int, troubles: list[str]) -> tuple[list[Block], set[tuple[str, str]]]:
+    """(blocks that reach beyond an instant, each epoch once (SEMANTICS E7); (interface, host) that are counted now).
 
-    What those hold is among the blocks, and of each file the last block, be it older.  troubles: is given a line for
-    each daemon that does not answer and each file that cannot be read.  Raises CannotRead for a whole directory.
+    Of each file the last block comes as well, be it older.  troubles: is given a line for each daemon that does not
+    answer, each file that cannot be read, and each damage behind the instant.  Raises CannotRead for a whole directory.
     """
     found = live.tables(where, (), troubles.append)  # before dumps, and those before logs: nothing falls between
-    counted = {block.header.interface for block in found}
+    counted = {(block.header.interface, block.header.host) for block in found}
     for directory in (where.dumps, where.logs):
         for path in _files(directory):
             try:
-                found += _last(path, since_ns)
+                found += _last(path, since_ns, troubles)
             except CannotRead as error:
                 if path.exists():  # else a save has just taken it
                     troubles.append(str(error))
@@ -45,19 +46,21 @@ def _is_kept(path: Path) -> bool:
     return path.is_file() and not (path.name.endswith(DAMAGED) and "~" in path.name)
 
 
-def _last(path: Path, since_ns: int) -> Iterator[Block]:
+def _last(path: Path, since_ns: int, troubles: list[str]) -> Iterator[Block]:
     """The blocks of a file that reach beyond an instant, and the last one."""
     source = Source(path)
     kept = False
-    for block in _backwards(source):
-        if block.header.end_ns > since_ns or not kept:
+    for found in _backwards(source):
+        if isinstance(found, Damage):
+            troubles.append(f"{path}: {found.length} bytes at byte {found.offset} are left out: {found.reason}")
+        elif found.header.end_ns > since_ns or not kept:
             kept = True
-            yield block
-        elif _is_in_order(block.header):
+            yield found
+        elif _is_in_order(found.header):
             return
 
 
-def _backwards(source: Source) -> Iterator[Block]:
+def _backwards(source: Source) -> Iterator[Block | Damage]:
     """From the end on; where damage is met, what lies before it is looked for from the start."""
     end = source.size
     while end:
@@ -70,9 +73,8 @@ def _backwards(source: Source) -> Iterator[Block]:
             break
         yield block
         end = start
-    for found in blockscan.walk(source, 0, False) if end else ():
-        if isinstance(found, Block) and found.offset < end:
-            yield found
+    if end:
+        yield from reversed([found for found in blockscan.scan(source, check=False) if found.offset < end])
 
 
 def _is_in_order(header: Header) -> bool:
