@@ -1,5 +1,6 @@
 """A headless Chromium, driven over the pipe of its DevTools protocol with the standard library alone."""
 
+import fcntl
 import json
 import os
 import select
@@ -97,11 +98,17 @@ def tab(profile: Path) -> Iterator[Tab]:
     if program is None:
         pytest.skip("no Chromium here to look at the page with")
     from_us, to_us = os.pipe(), os.pipe()
-    command = [program, *_FLAGS, f"--user-data-dir={profile}"]
-    plumbing = f'exec "$@" 3<&{from_us[0]} 4>&{to_us[1]}'
+
+    def plumb() -> None:
+        """It reads descriptor 3 and writes descriptor 4, whatever those are here."""
+        read, write = (fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (from_us[0], to_us[1]))
+        os.dup2(read, 3)
+        os.dup2(write, 4)
+
     browser = subprocess.Popen(
-        ["sh", "-c", plumbing, "sh", *command],
-        pass_fds=(from_us[0], to_us[1]),
+        [program, *_FLAGS, f"--user-data-dir={profile}"],
+        preexec_fn=plumb,
+        pass_fds=(3, 4),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

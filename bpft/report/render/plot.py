@@ -217,7 +217,7 @@ class _Times:
             small, wide = self._heights(self._spans(group), group.rate.peak_bps, room)
             picture.append(line.ljust(start) + small)
         first, last = _moment(self.begin_ns), _moment(self.end_ns)
-        ends = " " * start + first
+        ends = " " * start + (first if start + len(first) <= self.style.width else "")
         if room > len(first) + len(last):
             ends += last.rjust(max(wide - len(first), len(last) + 1))
         head = grid.line(titles).ljust(start) + "each up to its peak"
