@@ -220,7 +220,7 @@ class _Times:
         ends = " " * start + (first if start + len(first) <= self.style.width else "")
         if room > len(first) + len(last):
             ends += last.rjust(max(wide - len(first), len(last) + 1))
-        head = grid.line(titles).ljust(start) + "each up to its peak"
+        head = grid.line(titles).ljust(start) + "each to its peak"
         return [line.rstrip() for line in (head, *picture, ends)]
 
     def _heights(self, spans: list[Span], peak: int, room: int) -> tuple[str, int]:
