@@ -54,6 +54,10 @@ class HostNames:
         self._left = max(0.0, self._left - (time.monotonic() - begin))
         return {address: name for address, name in found.items() if name}
 
+    def known(self, address: str) -> str:
+        """Its name, as far as it was learnt by now; "": none.  Nobody is asked."""
+        return self._own.get(address) or self._known.get(address, "")
+
     def addresses(self, name: str) -> list[str]:
         """What a name stands for: in the files, whole or up to a dot; else in the DNS.  Empty: nothing, in time."""
         wanted = name.lower().removesuffix(".")
