@@ -78,9 +78,8 @@ class Labels:
         return (self._service(key),)
 
     def host(self, address: str) -> str:
-        if self.numeric:
-            return address
-        return self._names.of((address,)).get(address, address)
+        """An address, or its name where that was learnt by now."""
+        return address if self.numeric else self._names.known(address) or address
 
     def _service(self, key: Key) -> str:
         if key.proto is None:
