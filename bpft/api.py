@@ -18,8 +18,9 @@ from bpft.errors import BlockDamaged, UsageError
 from bpft.paths import environment_root
 from bpft.record import Header, Record
 from bpft.report.group import VERSIONS
+from bpft.report.part import Part
 from bpft.report.period import SECOND, EmptyPeriod, Period, read_time
-from bpft.report.source import Part, Sources
+from bpft.report.source import Sources
 from bpft.report.where import Where
 
 if TYPE_CHECKING:

@@ -1,6 +1,8 @@
 """What a report reads: logs, dumps and captures by content, damage, one epoch once (SEMANTICS R1, R4, E7)."""
 
 import os
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -341,3 +343,27 @@ def test_only_what_displaces_others_is_read_twice(tmp_path: Path, monkeypatch: p
     assert total(tmp_path / "log", tmp_path / "dump", tmp_path / "later") == 7
     assert len(verified) == 6 + 1
     assert verified[0] == early.end_ns + 1
+
+
+def test_a_save_that_is_being_written_is_waited_for(tmp_path: Path) -> None:
+    places = paths(str(tmp_path))
+    save(places.log("eth0"), header(0), 100)
+    save(tmp_path / "more", header(1), 200)
+    more = (tmp_path / "more").read_bytes()
+    with places.log("eth0").open("ab", buffering=0) as log:
+        log.write(more[:-50])
+        rest = threading.Timer(0.3, log.write, [more[-50:]])
+        rest.start()
+        sources = Sources()
+        sources.add_recorded(places)
+        rest.join()
+    found = answer(Question(), sources)
+    assert (found.totals[1], found.troubles) == (300, [])
+    torn = places.log("eth1")
+    torn.write_bytes(more[:-50])
+    os.utime(torn, (1, 1))  # nobody has written to it for long
+    begin = time.monotonic()
+    sources = Sources()
+    sources.add_recorded(places)
+    assert time.monotonic() - begin < 1
+    assert len(sources.troubles) == 1

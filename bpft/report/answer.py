@@ -14,9 +14,10 @@ from bpft.report.completeness import Completeness
 from bpft.report.coverage import Coverage
 from bpft.report.dimension import grouping
 from bpft.report.group import WRAP, Tally, Totals, added, remainder
+from bpft.report.part import Columns, Part, Piece
 from bpft.report.period import Period
 from bpft.report.rows import Ranking, Row, check_sort
-from bpft.report.source import Columns, Part, Piece, Sources
+from bpft.report.source import Sources
 from bpft.report.where import Where
 
 if TYPE_CHECKING:

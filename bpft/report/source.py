@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import stat
+import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from bpft import blockscan
-from bpft.block import Block
 from bpft.blockscan import Damage
 from bpft.core import Table
 from bpft.errors import BlockDamaged, BpftError, CannotRead, NotACapture
@@ -17,97 +17,21 @@ from bpft.lineage import decisive, lineage, mark
 from bpft.meter.result import FileResult
 from bpft.paths import DAMAGED, Paths
 from bpft.record import Counters, Header
-from bpft.report.group import VERSIONS, Tally, chunks
+from bpft.report.part import Part
 from bpft.report.stream import START, Stream
 from bpft.report.units import moment
-from bpft.rowgroup import Group
 from bpft.source import Source
 
 if TYPE_CHECKING:
-    from bpft.core import Version
-    from bpft.heritage import OldBlock
+    pass
 
-_MANY = 4  # row groups
+_RESTLESS_S = 2.0  # a log that was written to so lately may be in the middle of a block
+_AGAIN_S = 0.05
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
 class NothingRecorded(BpftError):
     """nothing is recorded in {0} yet; start recording with: trafstart"""
-
-
-class Piece(NamedTuple):
-    """Dense records of one IP version, sorted by key, and what their keys hold."""
-
-    version: Version
-    records: bytes
-    has_ports: bool = True
-    has_proto: bool = True
-    other: bool = False  #: the remainder alone
-
-    def add_to(self, tally: Tally) -> None:
-        tally.add(self.version, self.records)
-
-
-class Columns(NamedTuple):
-    """Records of a row group as they are stored: of those that a tally needs, the columns."""
-
-    group: Group
-    columns: list[tuple[int, int, bytes]]
-
-    def add_to(self, tally: Tally) -> None:
-        """Raises BlockDamaged."""
-        with self.group.damaging():
-            tally.add_columns(self.group.version, self.group.rows, self.columns)
-
-
-@dataclass(slots=True)
-class Part:
-    """One block, one of an old BPFT, or one capture that was metered."""
-
-    origin: str  #: the file, as it was named
-    header: Header
-    content: Block | OldBlock | Table
-    is_live: bool = False  #: what a running daemon holds: it goes on
-    advance: Callable[[int], None] | None = None  #: is told of records that were read, so many more
-
-    def verify(self) -> None:
-        """Check a block's bytes, before anything of it is counted.  Raises BlockDamaged."""
-        if isinstance(self.content, Block):
-            self.content.verify()
-
-    @property
-    def is_long(self) -> bool:
-        """Whether its pieces are so many that a second thread is worth it."""
-        return isinstance(self.content, Block) and len(self.content.sections) >= _MANY
-
-    def pieces(self) -> Iterator[Piece]:
-        """Its records.  Raises BlockDamaged."""
-        if isinstance(self.content, Block):
-            for group in self._groups(self.content):
-                yield _piece(group)
-            return
-        table = self.content if isinstance(self.content, Table) else self.content.table()
-        for version in VERSIONS:
-            for records in chunks(table, version):
-                yield Piece(version, records)
-
-    def columns(self, needed: Collection[int]) -> Iterator[Piece | Columns]:
-        """Its records for a tally that needs only these columns; the remainder as a Piece.  Raises BlockDamaged."""
-        if not isinstance(self.content, Block):
-            yield from self.pieces()
-            return
-        for group in self._groups(self.content):
-            yield _piece(group) if group.other else Columns(group, group.unpacked(needed))
-
-    def _groups(self, block: Block) -> Iterator[Group]:
-        for group in block.groups():
-            yield group
-            if self.advance:
-                self.advance(group.rows)
-
-
-def _piece(group: Group) -> Piece:
-    return Piece(group.version, group.records(), group.has_ports, group.has_proto, group.other)
 
 
 @dataclass(slots=True)
@@ -160,9 +84,19 @@ class Sources:
         while new := [path for path in _recorded(paths.logs) if path not in known]:
             known.update(new)
             for path in new:
-                self._add_unless_gone(path)
+                self._add_log(path)
         if not self._blocks:
             raise NothingRecorded(paths.logs)
+
+    def _add_log(self, path: Path) -> None:
+        """What a save is writing at this moment looks torn until it is whole."""
+        give_up = time.monotonic() + _RESTLESS_S
+        blocks, troubles = len(self._blocks), len(self.troubles)
+        self._add_unless_gone(path)
+        while len(self.troubles) > troubles and time.monotonic() < give_up and _is_restless(path):
+            time.sleep(_AGAIN_S)
+            del self._blocks[blocks:], self.troubles[troubles:]
+            self._add_unless_gone(path)
 
     def _add_unless_gone(self, path: Path) -> None:
         try:
@@ -302,6 +236,14 @@ class Sources:
         if result.error:
             self.troubles.append(f"{name}: {result.error}; counted up to there")
         return Part(name, _capture_header(name, table, result), table)
+
+
+def _is_restless(path: Path) -> bool:
+    """Whether somebody wrote to it a moment ago."""
+    try:
+        return abs(time.time() - path.stat().st_mtime) < _RESTLESS_S
+    except OSError:
+        return False
 
 
 def _recorded(directory: Path) -> list[Path]:

@@ -10,9 +10,9 @@ from bpft.errors import BpftError, UsageError
 from bpft.report.dimension import grouping
 from bpft.report.group import Tally
 from bpft.report.names import protocol_name, service_name
+from bpft.report.part import Part
 from bpft.report.period import SECOND, Period, read_time
 from bpft.report.rows import Ranking, Row
-from bpft.report.source import Part
 from bpft.report.where import Where
 
 Names = Callable[[Iterable[str]], dict[str, str]]

@@ -17,9 +17,10 @@ from bpft.report.completeness import Completeness
 from bpft.report.coverage import Coverage
 from bpft.report.dimension import grouping
 from bpft.report.group import Tally, Totals, added, remainder
+from bpft.report.part import Part, Piece
 from bpft.report.period import SECOND, Period
 from bpft.report.rows import Ranking
-from bpft.report.source import Part, Piece, Sources
+from bpft.report.source import Sources
 from bpft.report.where import Where
 
 if TYPE_CHECKING:
