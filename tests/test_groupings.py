@@ -260,7 +260,7 @@ def written(zone: str, some: list[tuple[Header, list[tuple[int, bytes]]]]) -> It
         yield path
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(log=logs())
 def test_every_grouping_is_what_sql_gives(log: tuple[str, list[tuple[Header, list[tuple[int, bytes]]]]]) -> None:
     zone, some = log

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
-from bpft.errors import UsageError
+from bpft.errors import BpftError
 from bpft.record import Header
 from bpft.report.period import SECOND
 from bpft.report.units import span
@@ -18,7 +18,7 @@ _SETTING = {"5min": "5min", "hour": "1h", "day": "1d", "month": "1d"}
 _SLACK = 1.1
 
 
-class TooFine(UsageError):
+class TooFine(BpftError):
     """--by {0}: {1} of {2} blocks are longer than that, up to {3}, and a block is not divided; {4}"""
 
 

@@ -101,7 +101,7 @@ def head(answer: Answer) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "by": question.by,
-        "sort": question.sort or None,
+        "sort": question.sort or "all",
         "reverse": question.reverse,
         "top": question.top,
         "where": question.where or None,
