@@ -168,6 +168,13 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
         ),
         ("control", "problem", {"daemons": (Daemon("eth0", "77", trouble="silent"),)}, "does not answer", "-p 77"),
         ("daemons", "problem", {"configured": ("eth0", "eth1")}, "not counted: eth1", "trafstart eth1"),
+        (
+            "daemons",
+            "problem",
+            {"daemons": (), "enabled": ("eth0",), "configured": ("eth0",)},
+            "the service trafd@eth0 is enabled, and does not run",
+            "systemctl restart trafd@eth0  (if that fails: journalctl -u trafd@eth0)",
+        ),
         ("daemons", "note", {"daemons": (), "logs": ()}, "nothing is counted yet", "trafstart"),
         ("daemons", "note", {"daemons": ()}, "no trafd runs", "trafstart"),
         ("daemons", "note", {"daemons": (), "caller": OTHER}, "no trafd runs", "sudo trafstart"),
@@ -437,6 +444,13 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
             "bpft merge -o /var/lib/bpft/trafd.eth0.merged /var/lib/bpft/trafd.eth0 /var/lib/bpft/tmp/trafd.eth0",
         ),
         (
+            "waiting",
+            "problem",
+            {"daemons": (), "dumps": (dump(),), "enabled": ("eth0",)},
+            "wait in",
+            "systemctl restart trafd@eth0",
+        ),
+        (
             "waiting",  # what "twice" had stopped is not started again
             "problem",
             {"devices": BRIDGE, "daemons": counted("br0"), "dumps": (dump(),)},
@@ -458,6 +472,13 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
             {"daemons": (Daemon("eth0", "", left=(Path("a.pid"), Path("a.sock"))),)},
             "killed or crashed; left: pid file and socket",
             "trafstart eth0",
+        ),
+        (
+            "stale",
+            "problem",
+            {"daemons": (Daemon("eth0", "", left=(Path("a.pid"),)),), "enabled": ("eth0",)},
+            "killed or crashed; left: pid file",
+            "systemctl restart trafd@eth0",
         ),
         ("stale", "note", {"set_aside": (dump(),)}, "could not be read", "verify --repair"),
         (
@@ -533,6 +554,7 @@ def test_what_a_check_finds(check: str, status: str, changes: dict[str, Any], se
         ("drops", {"daemons": (daemon(uptime_s=9e6, dropped=20_000),)}),  # long ago: the blocks of the day have none
         ("completeness", {"logs": (log(RecentBlock(replace(SHORT.header, filter="tcp"), 1)),)}),
         ("completeness", {"logs": (log(RecentBlock(replace(SHORT.header, end_ns=NOW - 2 * DAY_NS), 1)),)}),
+        ("daemons", {"enabled": ("eth0",)}),
         ("twice", {"devices": BRIDGE, "daemons": counted("br0")}),
         ("twice", {"daemons": counted("eth0", "eth1")}),
         ("nat", {"nat": Nat(True, True), "inside": ("eth1",), "daemons": counted("eth0", "eth1")}),

@@ -228,6 +228,15 @@ def test_a_daemon_that_hangs_is_waited_for_a_moment_only(
     assert found.trouble == "silent"
 
 
+def test_enabled_services_are_to_run(tmp_path: Path) -> None:
+    for target in ("multi-user.target", "sys-subsystem-net-devices-eth0.device"):
+        wants = tmp_path / f"etc/systemd/system/{target}.wants"
+        wants.mkdir(parents=True)
+        (wants / "trafd@eth0.service").symlink_to("/lib/systemd/system/trafd@.service")  # need not be there
+        (wants / "sshd.service").touch()
+    assert gather(str(tmp_path)).enabled == ("eth0",)
+
+
 def test_a_configuration_that_is_wrong_is_a_finding(tmp_path: Path) -> None:
     file = tmp_path / "etc/bpft/bpft.toml"
     file.parent.mkdir(parents=True)

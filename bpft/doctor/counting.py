@@ -47,13 +47,17 @@ def interfaces(facts: Facts) -> Iterator[Said]:
 def daemons(facts: Facts) -> Iterator[Said]:
     """Each interface that is to be counted has a daemon, and something is counted at all."""
     trafstart = "trafstart" if facts.caller.superuser or facts.caller.may_capture else "sudo trafstart"
-    idle = [name for name in facts.configured if name not in facts.counted]
+    failed = [name for name in facts.enabled if name not in facts.counted]
+    for name in failed:
+        remedy = f"systemctl restart trafd@{name}  (if that fails: journalctl -u trafd@{name})"
+        yield problem(name, f"the service trafd@{name} is enabled, and does not run", remedy)
+    idle = [name for name in facts.configured if name not in (*facts.counted, *failed)]
     if idle:
         names = " ".join(idle)
         yield problem(names, f"configured, and not counted: {', '.join(idle)}", f"{trafstart} {names}")
-    elif not facts.counted and not facts.logs and not any(daemon.left for daemon in facts.daemons):
+    elif not facts.counted and not failed and not facts.logs and not any(daemon.left for daemon in facts.daemons):
         yield note("", "nothing is counted yet", trafstart)
-    elif not facts.counted:
+    elif not facts.counted and not failed:
         yield note("", "no trafd runs: nothing is counted now", trafstart)
 
 

@@ -114,6 +114,7 @@ class Facts:
     set_aside: tuple[Dump, ...] = ()  #: those that a trafd could not read
     configured: tuple[str, ...] = ()  #: interfaces that are to be counted
     configuration: str = ""  #: what is wrong with it
+    enabled: tuple[str, ...] = ()  #: interfaces whose service systemd starts at boot
     devices: dict[str, Device] | Unknown = field(default_factory=dict)
     uplink: str = ""  #: interface of the default route
     nat: Nat = field(default_factory=Nat)

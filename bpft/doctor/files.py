@@ -4,9 +4,9 @@ import math
 import shlex
 from collections.abc import Iterator
 
+from bpft.doctor import restart
 from bpft.doctor.facts import DAY_NS, Dump, Facts
 from bpft.doctor.finding import Said, note, problem, unchecked
-from bpft.doctor.restart import start, stop
 from bpft.doctor.topology import doubles
 from bpft.messages import count, size
 from bpft.report import units
@@ -84,7 +84,9 @@ def stale(facts: Facts) -> Iterator[Said]:
         if daemon.left:
             what = " and ".join("pid file" if path.suffix == ".pid" else "socket" for path in daemon.left)
             seen = f"{daemon.interface}: its trafd was killed or crashed; left: {what}"
-            yield problem(daemon.interface, seen, f"trafstart {daemon.interface}  (clears up and goes on)")
+            name = daemon.interface
+            start = f"systemctl restart trafd@{name}" if name in facts.enabled else f"trafstart {name}"
+            yield problem(name, seen, f"{start}  (clears up and goes on)")
     for dump in facts.set_aside:
         yield note(str(dump.path), f"{dump.path} is a dump that could not be read", _salvage(dump))
 
@@ -120,6 +122,8 @@ def _recovery(facts: Facts, dump: Dump) -> str:
     if gone or doubles(facts, header.interface):
         files = f"{dump.log} {dump.path}" if any(it.path == dump.log for it in facts.logs) else str(dump.path)
         return f"bpft merge -o {dump.log}.merged {files}"
+    if header.interface in facts.enabled:
+        return f"systemctl restart trafd@{header.interface}"
     if dump.ext == header.interface and not header.filter:
         return f"trafstart {header.interface}"
     name = "" if dump.ext == header.interface else f" -f {dump.ext}"
@@ -146,5 +150,5 @@ def _repaired(facts: Facts, path: str) -> str:
     repair = f"bpft verify --repair {path} && mv {path}.repaired {path}"
     for daemon in facts.counted.values():
         if daemon.answer and daemon.answer["log"] == path:
-            return f"{stop(daemon)}; {repair}; {start(daemon)}"
+            return f"{restart.stop(daemon)}; {repair}; {restart.start(daemon)}"
     return repair

@@ -63,6 +63,7 @@ def gather(root: str) -> Facts:
         set_aside=set_aside,
         configured=_configured(seen, wanted),
         configuration=mistake,
+        enabled=_enabled(root),
         devices=view if isinstance(view, Unknown) else view.devices,
         uplink=next(iter(seen.routes.default), ""),
         nat=seen.nat,
@@ -83,6 +84,12 @@ def _configuration(root: str) -> tuple[Paths, Interfaces, str]:
         return where, load(where).interfaces, ""
     except BadConfig as mistake:
         return paths(root), Interfaces(), str(mistake)
+
+
+def _enabled(root: str) -> tuple[str, ...]:
+    """The interfaces of the services that systemctl enable made links for."""
+    links = Path(root or "/", "etc/systemd/system").glob("*.wants/trafd@?*.service")
+    return tuple(sorted({link.stem.removeprefix("trafd@") for link in links}))
 
 
 def _view() -> View:
