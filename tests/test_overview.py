@@ -424,6 +424,18 @@ def test_where_nothing_is_recorded_one_command_is_named(tmp_path: Path, capsys: 
     assert told.err in (f"bpft: nothing is recorded yet; this starts it: {word}trafstart\n" for word in ("", "sudo "))
 
 
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_what_cannot_be_read_is_not_taken_for_nothing(
+    where: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    where.log("eth0").write_bytes(b"not a log")
+    assert run(["-n", *words, "--root", str(tmp_path)]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"bpft: {where.log('eth0')}: 9 bytes at byte 0 are left out: ")
+    assert told.err.count("\n") == 1
+
+
 def test_an_interface_without_a_record_is_named(
     where: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -33,15 +33,17 @@ def overview(
     where = config.places(root or environment_root())
     periods = {name: read_words(name.split(), billing_day=billing_day) for name in _PERIODS}
     troubles: list[str] = []
-    found = overviews(where, periods, interfaces, troubles)
-    for trouble in troubles:
-        sys.stderr.write(one_line(f"bpft: {trouble}") + "\n")
+    try:
+        found = overviews(where, periods, interfaces, troubles)
+    finally:
+        for trouble in troubles:
+            sys.stderr.write(one_line(f"bpft: {trouble}") + "\n")
     from bpft.report.render import overview as render
 
     now_ns = time.time_ns()
-    if as_json:
+    if as_json and found:
         render.write_json(found, now_ns, sys.stdout)
-    else:
+    elif found:
         names = {} if numeric else _names(found, root)
         render.write(found, now_ns, sys.stdout, render.Style(units=units, names=names, **_terminal()))
     return 1 if troubles else 0

@@ -122,10 +122,13 @@ def overviews(
 ) -> list[Overview]:
     """One for each interface that anything was recorded of, by name.
 
-    periods: today first, each closed.  Raises NothingYet and NotRecorded.  troubles: as recent().
+    periods: today first, each closed.  Raises NothingYet and NotRecorded.  troubles: as recent(); where nothing but
+    those is found, there is no overview.
     """
     blocks, counted = recent(where, min(_ends(period)[0] for period in periods.values()), troubles)
     if not blocks:
+        if troubles:
+            return []
         raise NothingYet("trafstart" if os.geteuid() == 0 else "sudo trafstart")
     found: dict[tuple[str, str], list[Block]] = {}
     for block in blocks:
