@@ -380,6 +380,10 @@ def test_a_bucket_finer_than_the_blocks_is_refused_and_says_what_helps() -> None
         with pytest.raises(TooFine, match=r"2 of 3 blocks are longer .* 2 h, .* trafd --save-every 1h"):
             asked(path, "hour,host")
         assert len(asked(path, "day").ranking) == 1
+    some = long_blocks(2)
+    some[0][0].series = b"whatever"
+    with written("UTC", some) as path, pytest.raises(TooFine, match="own rates of five minutes are told --by day"):
+        asked(path, "hour")
 
 
 def test_the_few_blocks_that_are_longer_are_told() -> None:

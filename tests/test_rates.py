@@ -121,6 +121,13 @@ def test_a_series_that_makes_no_sense_leaves_the_rest(tmp_path: Path) -> None:
     assert "eth0: its rates are left out" in found.troubles[-1]
 
 
+def test_an_interface_is_rated_within_a_single_day(odd: Path) -> None:
+    out = io.StringIO()
+    table.write(asked(odd, "day"), out, table.Style())
+    assert "averages of each" not in out.getvalue()
+    assert 'a,"b by its own counters, 5 minutes each: in 95th 500 bit/s' in out.getvalue()
+
+
 def test_rates_give_way_to_the_other_figures(tmp_path: Path) -> None:
     path = log(tmp_path / "log", (0, "eth0", {0xFFFFFFFE: 10**11}), (1, "eth0", {0xFFFFFFFE: 10**11}))
     for width, title in ((80, "Out"), (100, "Rate")):

@@ -40,7 +40,8 @@ def write(answer: Answer, out: TextIO, style: Style) -> None:
     else:
         _text(out, ["no records match" if answer.question.where else "no records"])
     if answer.buckets:
-        _text(out, _rates(answer, style))
+        told = [*_rates(answer, style), *_own_rates(answer)]
+        _text(out, ["", *told] if told else [])
     _text(out, ["", *closing(answer, style.units)])
 
 
@@ -127,7 +128,7 @@ def _other_rows(count: int) -> str:
 
 
 def _rates(answer: Answer, style: Style) -> list[str]:
-    """95th percentile and peak over the buckets: of the largest groups, and of the interfaces themselves."""
+    """95th percentile and peak of the largest groups, where there is more than one bucket."""
     grouping = answer.ranking.grouping
     watched = {bucket.begin_ns for buckets in answer.buckets.values() for bucket in buckets}
     if len(watched) < 2:
@@ -140,14 +141,19 @@ def _rates(answer: Answer, style: Style) -> list[str]:
         lines.append((*cells, units.size(group.sums[1], style.units), *pace, _when(answer, group.rate.peak_ns)))
     titles = (*(TITLES[column] for column in columns), *[""] * (not columns), "All", "95th", "Peak", "at")
     grid = Grid(titles, max(1, len(columns)), lines, "", style.width)
-    told = ["", f"over {units.grouped(len(watched))} {_TIMES[grouping.bucket]}, averages of each:", grid.line(titles)]
-    told += map(grid.line, lines)
+    told = [f"over {units.grouped(len(watched))} {_TIMES[grouping.bucket]}, averages of each:", grid.line(titles)]
+    return [*told, *map(grid.line, lines)]
+
+
+def _own_rates(answer: Answer) -> list[str]:
+    """What interfaces say themselves, however long the blocks are."""
+    told = []
     for name, rate in answer.rates().items():
-        ways = ", ".join(
+        ways = (
             f"{way} 95th {units.pace(one.p95_bps)} peak {units.pace(one.peak_bps)}"
             for way, one in (("in", rate.rx), ("out", rate.tx))
         )
-        told.append(f"{one_line(name)} by its own counters, 5 minutes each: {ways}")
+        told.append(f"{name} by its own counters, 5 minutes each: {', '.join(ways)}")
     return told
 
 
