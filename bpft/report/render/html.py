@@ -165,6 +165,8 @@ def _cards(scopes: Answer, style: Style) -> str:
 def _parts(row: Row) -> tuple[int, int, int]:
     """Bytes in, out and neither, of a row that has both ways; what went both ways at once is in."""
     _, all_, _, into, out = row.sums
+    if row.other:  # it stands on both sides
+        return 0, 0, all_
     return into, min(out, all_ - min(into, all_)), max(0, all_ - into - out)
 
 
@@ -200,6 +202,8 @@ def _chart(times: Answer, style: Style) -> str:
     keys = "".join(f'<span class="key {way}">{name}</span>\n' for way, name in ways)
     if p95:
         keys += f'<span class="key p95">95th percentile {units.pace(p95)}</span>\n'
+    if svg.gaps(drawn):
+        keys += '<span class="key gap">not watched</span>\n'
     pictures = "".join(
         f'<div class="{name}">{svg.columns(drawn, ways, p95, title, size)}</div>\n'
         for name, size in (("wide", _WIDE), ("narrow", _NARROW))
@@ -260,21 +264,21 @@ class _Table:
         for name in self.figures:
             order = ' aria-sort="descending"' if name == sort and not self.answer.question.reverse else ""
             titles.append(f'<th scope="col" class="figure {name}"{order}>{_FIGURES[name]}</th>')
-        return "".join(titles) + '<th scope="col" class="figure">Share</th><td class="bars"></td>'
+        return "".join(titles) + '<th scope="col" class="figure share">Share</th><td class="bars"></td>'
 
     def _row(self, row: Row, most: int) -> str:
         cells = [self._word(*one) for one in zip(self.grouping.columns, row.key, self.words.of(row), strict=True)]
         first = f'<th scope="row">{cells[0]}</th>' + "".join(f"<td>{cell}</td>" for cell in cells[1:])
         parts = _parts(row) if "in" in self.grouping.sums else (0, 0, row.sums[1])
         bar = svg.bar(parts, most, [way for way, _ in _WAYS])
-        share = f'<td class="figure"{_value(row.sums[1])}>{units.share(row.sums[1], self.answer.totals[1])}</td>'
+        share = f'<td class="figure share"{_value(row.sums[1])}>{units.share(row.sums[1], self.answer.totals[1])}</td>'
         return f"<tr>{first}{self._sums(row.sums)}{share}<td>{bar}</td></tr>\n"
 
     def _word(self, column: str, cell: object, word: str) -> str:
         """A cell, with the address behind a name."""
         told = _text(word).replace(".", ".<wbr>").replace("-", "-<wbr>") if len(word) > 1 else word
         named = column in ("src", "dst", "host") and word not in (str(cell), "other", "-")
-        return f'{told} <span class="address">{_text(str(cell))}</span>' if named else told
+        return f'{told}&ensp;<span class="address">{_text(str(cell))}</span>' if named else told
 
     def _sums(self, sums: tuple[int, ...]) -> str:
         known = whole_sums(sums, None)

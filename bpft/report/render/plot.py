@@ -108,6 +108,8 @@ class _Bars:
         value = row.sums[self.place]
         if not self.ways:
             return (value,)
+        if row.other:  # it stands on both sides
+            return 0, 0, value
         into, out = row.sums[-2:]
         return into, min(out, value - min(into, value)), max(0, value - into - out)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from html import escape
+from itertools import pairwise
 from typing import NamedTuple
 
 from bpft.report import units
@@ -59,6 +60,9 @@ def columns(
             f'<line class="grid" x1="{left:.1f}" x2="{width - _RIGHT}" y1="{y(step):.1f}" y2="{y(step):.1f}"/>'
         )
         shapes.append(f'<text class="axis" x="{left - 8:.1f}" y="{y(step) + 4:.1f}" text-anchor="end">{label}</text>')
+    for first, last in gaps(drawn):
+        length = x(last) - x(first)
+        shapes.append(f'<rect class="gap" x="{x(first):.1f}" width="{length:.1f}" y="{_TOP}" height="{rise}"/>')
     shapes += [_column(column, ways, x, y) for column in drawn]
     for ns, label in scale.times(begin, end, max(2, int(room / 74))):
         anchor = "start" if x(ns) < left + 4 else "end" if x(ns) > width - 20 else "middle"
@@ -66,6 +70,11 @@ def columns(
     if p95:
         shapes.append(f'<line class="p95" x1="{left:.1f}" x2="{width - _RIGHT}" y1="{y(p95):.1f}" y2="{y(p95):.1f}"/>')
     return f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">{"".join(shapes)}</svg>'
+
+
+def gaps(drawn: Sequence[Column]) -> list[tuple[int, int]]:
+    """When nothing was watched between columns, in UTC nanoseconds."""
+    return [(one.end_ns, after.begin_ns) for one, after in pairwise(drawn) if one.end_ns < after.begin_ns]
 
 
 def _column(
