@@ -18,6 +18,12 @@ DAY_NS = 86_400 * 10**9
 NOW = 1_800_000_000 * 10**9
 
 
+@pytest.fixture(autouse=True)
+def no_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine that runs the tests may have a clock that nobody keeps right."""
+    monkeypatch.setattr(host, "clock_synchronised", lambda: None)
+
+
 class Rig:
     """Clocks that stand until they are moved; starts are counted, not made."""
 
@@ -62,6 +68,37 @@ def test_not_by_a_clock_that_was_just_set(tmp_path: Path, monkeypatch: pytest.Mo
     rig.utc_ns -= 5000 * DAY_NS
     assert rig.save() == 0
     assert rig.save() == 1
+
+
+@pytest.mark.parametrize(
+    ("synchronised", "starts"), [(False, [0, 0, 0, 0, 0, 0, 1, 2, 3]), (None, [*range(9)]), (True, [*range(9)])]
+)
+def test_a_clock_far_ahead_of_the_log_that_nobody_keeps_right_gets_a_week(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    synchronised: bool | None,
+    starts: list[int],
+) -> None:
+    """Else a board that starts in 2032 by its broken clock deletes all that it ever saved."""
+    rig = Rig(tmp_path, monkeypatch)
+    LogWriter(rig.log).append(header(begin_ns=NOW - 2000 * DAY_NS - HOUR, end_ns=NOW - 2000 * DAY_NS), some())
+    monkeypatch.setattr(host, "clock_synchronised", lambda: synchronised)
+    rig.it = RollUp(rig.settings)
+    monkeypatch.setattr(rig.it, "_start", rig._start)
+    assert [rig.save(24) for _ in range(9)] == starts
+    assert capsys.readouterr().err.count("2002 days ahead of the log, and nothing keeps it right") == (
+        synchronised is False
+    )
+
+
+def test_a_log_of_yesterday_raises_no_doubt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(tmp_path, monkeypatch)
+    LogWriter(rig.log).append(header(begin_ns=NOW - DAY_NS - HOUR, end_ns=NOW - DAY_NS), some())
+    monkeypatch.setattr(host, "clock_synchronised", lambda: False)
+    rig.it = RollUp(rig.settings)
+    monkeypatch.setattr(rig.it, "_start", rig._start)
+    assert [rig.save() for _ in range(3)] == [0, 1, 1]
 
 
 def test_not_in_1970(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,21 +15,28 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from bpft import host, messages
+from bpft.blockscan import last_block
 from bpft.daemon.settings import Settings
+from bpft.errors import CannotRead
 from bpft.lognames import parts
 from bpft.record import NO_CLOCK_NS
 from bpft.rotation import zone
+from bpft.source import Source
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
     from datetime import date
 
+_SECOND = 1_000_000_000
+_DAY_NS = 86_400 * _SECOND
 LOOK_EVERY_S = 0.5  #: whether it is done, while it runs
 #: Between two saves the wall clock was not set by more than this: age means nothing by a clock that was wrong.
 _STEADY_NS = 60_000_000_000
+#: A clock that nobody keeps right and that is so far ahead of the log gets a while to be set: what is deleted is gone.
+_FAR_NS = 30 * _DAY_NS
+_DOUBT_NS = 7 * _DAY_NS
 _END_WITHIN_S = 5.0
-_SECOND = 1_000_000_000
 
 
 class RollUp:
@@ -41,6 +48,9 @@ class RollUp:
         self._process: subprocess.Popen[bytes] | None = None
         self._ahead_ns: int | None = None  # of the wall clock against the one since boot, at the last save
         self._day: date | None = None  # of the last run
+        self._began_ns = host.boottime_ns()
+        self._found_ns = _end_of(self._log)
+        self._doubt_told = False
         self._is_stuck = False  # that one could not do what it should
 
     @property
@@ -56,9 +66,24 @@ class RollUp:
         if was is None or abs(self._ahead_ns - was) > _STEADY_NS or now_ns < NO_CLOCK_NS:
             return
         today = datetime.fromtimestamp(now_ns // _SECOND, zone(settings.zone)).date()
-        if today != self._day or (self._is_over_budget() and not self._is_stuck):
+        is_due = today != self._day or (self._is_over_budget() and not self._is_stuck)
+        if is_due and not self._is_doubtful(now_ns):
             self._day = today
             self._start()
+
+    def _is_doubtful(self, now_ns: int) -> bool:
+        """Whether the clock may be far ahead of the truth, as that of a board whose battery failed."""
+        ahead_ns = now_ns - self._found_ns if self._found_ns else 0
+        is_young = host.boottime_ns() - self._began_ns < _DOUBT_NS
+        if ahead_ns < _FAR_NS or not is_young or host.clock_synchronised() is not False:
+            return False
+        if not self._doubt_told:
+            self._doubt_told = True
+            messages.warning(
+                f"{self._log}: nothing is rolled up yet: the clock is {ahead_ns // _DAY_NS} days ahead of the log, and "
+                "nothing keeps it right; set it, or wait a week"
+            )
+        return True
 
     def _is_over_budget(self) -> bool:
         try:
@@ -127,6 +152,15 @@ class RollUp:
             if stream is not None:
                 stream.close()
         self._process = None
+
+
+def _end_of(log: Path) -> int:
+    """When the last block of a log ended (UTC ns); 0: there is none, or none with a date."""
+    try:
+        last = last_block(Source(log))[0]
+    except CannotRead:
+        return 0
+    return last.header.end_ns if last is not None and not last.header.is_undated else 0
 
 
 def _bpft() -> tuple[list[str], dict[str, str]]:
