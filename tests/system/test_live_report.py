@@ -95,6 +95,18 @@ def test_any_order_of_events_counts_each_byte_once(daemon: Daemon, link: Link) -
     assert section(daemon.root, daemon.interface)["totals"]["all"] == size
 
 
+def test_a_save_that_takes_its_time_is_counted_once(daemon: Daemon, link: Link) -> None:
+    """Tens of thousands of flows: the report is asked before, while and after the block is in the log."""
+    daemon.start("-m", "0")
+    size = 0
+    for seed in range(6):
+        size += link.spoofed(30_000, seed)[1]
+        time.sleep(0.3)
+        daemon.kill(signal.SIGINT)
+        time.sleep(seed / 20)
+        assert section(daemon.root, daemon.interface)["totals"]["all"] == size, seed
+
+
 def test_interfaces_apart_one_of_them_and_summed(make_daemon: Callable[..., Daemon], links: tuple[Link, Link]) -> None:
     daemons = [make_daemon(link) for link in links]
     sizes = []
