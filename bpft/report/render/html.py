@@ -272,7 +272,7 @@ class _Table:
         parts = _parts(row) if "in" in self.grouping.sums else (0, 0, row.sums[1])
         bar = svg.bar(parts, most, [way for way, _ in _WAYS])
         share = f'<td class="figure share"{_value(row.sums[1])}>{units.share(row.sums[1], self.answer.totals[1])}</td>'
-        return f"<tr>{first}{self._sums(row.sums)}{share}<td>{bar}</td></tr>\n"
+        return f"<tr>{first}{self._sums(row.sums)}{share}<td class="bars">{bar}</td></tr>\n"
 
     def _word(self, column: str, cell: object, word: str) -> str:
         """A cell, with the address behind a name."""
@@ -298,9 +298,9 @@ class _Table:
         if left:
             rest = self.answer.rest(map(sum, zip(*(row.sums for row in rows), strict=True)))
             name = f"{units.grouped(left)} other row{'s' * (left != 1)}"
-            foot = f'<tr class="rest"><th scope="row"{span}>{name}</th>{self._sums(rest)}<td></td><td></td></tr>\n'
+            foot = f'<tr class="rest"><th scope="row"{span}>{name}</th>{self._sums(rest)}<td class="share"></td><td class="bars"></td></tr>\n'
         whole = self._sums(self.answer.totals)
-        return f'{foot}<tr class="all"><th scope="row"{span}>Total</th>{whole}<td></td><td></td></tr>\n'
+        return f'{foot}<tr class="all"><th scope="row"{span}>Total</th>{whole}<td class="share"></td><td class="bars"></td></tr>\n'
 
 
 def _scroll(title: str, table: str) -> str:
