@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 
 from bpft import blockscan, control_client
 from bpft.block import Block, read_block
+from bpft.cli import asked
 from bpft.errors import BpftError, CannotRead, NotACapture, NotRunning
 from bpft.logfile import LogWriter, write_dump
 from bpft.paths import Paths, paths
@@ -289,6 +290,29 @@ def test_what_runs_counts_once_with_its_dump_and_its_save(tmp_path: Path, monkey
     found = asked()
     assert found.totals[1] == 1170
     assert asked("eth0").coverage.live_ns == 0
+
+
+def test_nothing_is_lost_to_a_save_between_two_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is looked at first, the daemon saves then, and begins a new epoch."""
+    places, held = paths(str(tmp_path)), header(0)
+    dump(places.dump("eth0"), replace(held, end_ns=held.end_ns - 1), 100)
+    dump(tmp_path / "held", held, 150)
+    dump(tmp_path / "new", header(1), 5)
+    running(monkeypatch, (tmp_path / "held", "eth0"))
+    for name in ("add_running", "add_recorded"):
+        look = getattr(Sources, name)
+
+        def saving(self: Sources, *words: object, look: Callable[..., None] = look) -> None:
+            look(self, *words)
+            if places.dump("eth0").exists():
+                save(places.log("eth0"), held, 150)
+                places.dump("eth0").unlink()
+                running(monkeypatch, (tmp_path / "new", "eth0"))
+
+        monkeypatch.setattr(Sources, name, saving)
+    sources = Sources()
+    asked.add_to(sources, asked.Asked([], Period()), str(tmp_path))
+    assert answer(Question(), sources).totals[1] == 150
 
 
 def test_a_daemon_that_says_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
