@@ -272,7 +272,7 @@ class _Table:
         parts = _parts(row) if "in" in self.grouping.sums else (0, 0, row.sums[1])
         bar = svg.bar(parts, most, [way for way, _ in _WAYS])
         share = f'<td class="figure share"{_value(row.sums[1])}>{units.share(row.sums[1], self.answer.totals[1])}</td>'
-        return f"<tr>{first}{self._sums(row.sums)}{share}<td class="bars">{bar}</td></tr>\n"
+        return f'<tr>{first}{self._sums(row.sums)}{share}<td class="bars">{bar}</td></tr>\n'
 
     def _word(self, column: str, cell: object, word: str) -> str:
         """A cell, with the address behind a name."""
@@ -295,12 +295,13 @@ class _Table:
     def _foot(self, rows: list[Row]) -> str:
         span = f' colspan="{len(self.grouping.columns)}"' if len(self.grouping.columns) > 1 else ""
         left, foot = len(self.answer.ranking) - len(rows), ""
+        none = '<td class="share"></td><td class="bars"></td>'
         if left:
             rest = self.answer.rest(map(sum, zip(*(row.sums for row in rows), strict=True)))
             name = f"{units.grouped(left)} other row{'s' * (left != 1)}"
-            foot = f'<tr class="rest"><th scope="row"{span}>{name}</th>{self._sums(rest)}<td class="share"></td><td class="bars"></td></tr>\n'
-        whole = self._sums(self.answer.totals)
-        return f'{foot}<tr class="all"><th scope="row"{span}>Total</th>{whole}<td class="share"></td><td class="bars"></td></tr>\n'
+            foot = f'<tr class="rest"><th scope="row"{span}>{name}</th>{self._sums(rest)}{none}</tr>\n'
+        total = f'<th scope="row"{span}>Total</th>{self._sums(self.answer.totals)}'
+        return f'{foot}<tr class="all">{total}{none}</tr>\n'
 
 
 def _scroll(title: str, table: str) -> str:
