@@ -365,6 +365,15 @@ def test_a_bucket_is_as_long_as_it_was(zone: str, kind: str, when: str, name: st
         assert bucket_of(kind, bucket.end_ns // SECOND).begin_ns == bucket.end_ns
 
 
+def test_an_hour_that_comes_twice_is_told_with_its_zone() -> None:
+    turn = int(datetime.fromisoformat(TURNS["Europe/Rome"][1]).replace(tzinfo=UTC).timestamp())
+    with local_time("Europe/Rome"):
+        told = [bucket_of("hour", turn + 3600 * hour + 60).label for hour in (-4, -1, 0, 3)]
+        assert told[1:3] == ["2026-10-25 02:00 CEST", "2026-10-25 02:00 CET"]
+        assert (told[0], told[3]) == ("2026-10-24 23:00", "2026-10-25 05:00")
+        assert bucket_of("day", turn).label == "2026-10-25"
+
+
 def long_blocks(*hours: float) -> list[tuple[Header, list[tuple[int, bytes]]]]:
     found = []
     begin = 20400 * 86400 * SECOND

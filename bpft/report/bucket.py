@@ -32,14 +32,14 @@ class Bucket(NamedTuple):
 
     @property
     def label(self) -> str:
-        """For people: a time without its zone, unless the clock showed it twice."""
+        """For people: a time without its zone, unless the clock is set within two hours of it."""
         if len(self.name) <= len("2026-11-21"):
             return self.name
         begin = self.begin_ns // SECOND
         here = time.localtime(begin)
         text = time.strftime("%Y-%m-%d %H:%M", here)
-        twice = any(_offset(begin + away) != here.tm_gmtoff for away in (-7200, 7200))
-        return f"{text} {here.tm_zone}" if twice else text
+        turns = any(_offset(begin + away) != here.tm_gmtoff for away in (-7200, 7200))
+        return f"{text} {here.tm_zone}" if turns else text
 
 
 class Buckets:
