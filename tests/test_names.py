@@ -62,9 +62,7 @@ def test_hosts_are_asked_once_each_and_only_clean_names_are_believed(monkeypatch
         return answers[address[0]], "0"
 
     monkeypatch.setattr(socket, "getnameinfo", getnameinfo)
-    assert HostNames().of(["10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]) == {
-        "10.0.0.1": "good.example"
-    }
+    assert HostNames().of(["10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]) == {"10.0.0.1": "good.example"}
     assert sorted(asked) == ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]
 
 

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
     midnight = int(time.mktime((*time.localtime(now)[:3], 0, 0, 0, 0, 0, -1)))
     ends = [*range(midnight - 40 * 24 * HOUR, now, 6 * HOUR), now]
     held = table((4, record(src=HERE, dst=FAR, sport=40000, dport=443, proto=6, packets=10, all=9000, data=8600)))
-    for begin, end in zip(ends, ends[1:], strict=False):
+    for begin, end in pairwise(ends):
         recent = range(begin, end, HOUR) if end > midnight - 24 * HOUR else [begin]
         for start in recent:
             stop = min(start + HOUR, end) if len(recent) > 1 else end
