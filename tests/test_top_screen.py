@@ -323,10 +323,33 @@ def test_without_the_library_the_page_is_drawn_over_itself(
     terminal = Terminal(tmp_path, 80, 24, *top(tmp_path), TERM="tmux-256color", PYTHONPATH=path)
     terminals.append(terminal)
     lines = terminal.until(lambda shown: "400k" in shown).splitlines()
-    assert lines[-1].startswith(" Ctrl-C ends; with urwid")
+    assert lines[-1].startswith(" Ctrl-C ends; keys need ")
     assert len([line for line in lines if "10.0.0." in line]) == 17
     terminal.keys("C-c")
     terminal.until(lambda shown: "ended 0" in shown)
+
+
+@needs_tmux
+def test_without_a_keyboard(tmp_path: Path, daemon: Daemon, terminals: list[Terminal]) -> None:
+    command = ["sh", "-c", '"$@" </dev/null', "sh", *top(tmp_path)]
+    terminals.append(Terminal(tmp_path, 80, 24, *command, TERM="tmux-256color"))
+    shown = terminals[0].until(lambda shown: "400k" in shown)
+    assert shown.splitlines()[-1].startswith(" Ctrl-C ends; keys need ")
+
+
+@needs_tmux
+def test_several_interfaces(tmp_path: Path, daemon: Daemon, terminals: list[Terminal]) -> None:
+    pytest.importorskip("urwid")
+    other = Daemon(tmp_path, "wlan0", traffic)
+    terminal = Terminal(tmp_path, 80, 24, *top(tmp_path), "eth0", "wlan0", TERM="tmux-256color")
+    terminals.append(terminal)
+    terminal.until(lambda shown: "eth0 (1 of 2)" in shown and "400k" in shown)
+    terminal.keys("i")
+    terminal.until(lambda shown: "wlan0 (2 of 2)" in shown and "400k" in shown)
+    other.close()
+    terminal.until(lambda shown: "wlan0: no trafd runs here; start one with: trafstart wlan0" in shown)
+    terminal.keys("i")
+    terminal.until(lambda shown: "eth0 (1 of 2)" in shown and "flows since" in shown)
 
 
 @needs_tmux

@@ -28,6 +28,7 @@ from bpft.top.watch import Watch
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from bpft.top.screen import Screen
     from bpft.top.source import Source
 
 _ORDERS = {
@@ -147,12 +148,22 @@ def _print(
 
 def _show(looked_at: "Mapping[str, Source]", viewer: Viewer, interval_s: float) -> int:
     """One interface at a time.  Raises why the first one cannot be looked at."""
-    try:
-        from bpft.top.screen import Screen
-    except ImportError:
+    screen = _with_keys()
+    if screen is None:
         watches = [(looked_at[viewer.interface], viewer.watch)]
         stream.follow(watches, interval_s, 0, stream.Redrawn(viewer, sys.stdout))
         return 0
     viewer.watch.take(looked_at[viewer.interface].read())
-    Screen(viewer, looked_at, interval_s, colours="NO_COLOR" not in os.environ).run()
+    screen(viewer, looked_at, interval_s, colours="NO_COLOR" not in os.environ).run()
     return 0
+
+
+def _with_keys() -> "type[Screen] | None":
+    """The screen that takes keys; None: there are none, or no library for it."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return None
+    try:
+        from bpft.top.screen import Screen
+    except ImportError:
+        return None
+    return Screen

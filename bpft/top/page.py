@@ -132,7 +132,7 @@ def _table(viewer: Viewer, found: Picture) -> list[Line]:
         head.append(("sorted" if column.order == shown else "head", marked.rjust(column.width)))
     everything = [("all", " all".ljust(name_width)), *_cells(viewer, found, None, columns, "all")]
     keys = viewer.keys(found)
-    selected = viewer.place(keys)
+    selected = keys.index(viewer.selected) if viewer.selected in keys else -1
     viewer.watch.labels.ask(keys[viewer.offset :])
     lines = [head, everything]
     for at in range(viewer.offset, len(keys)):
@@ -142,7 +142,8 @@ def _table(viewer: Viewer, found: Picture) -> list[Line]:
         line = [(f"{style} bar".strip(), name[:bar]), (style, name[bar:])]
         lines.append(line + _cells(viewer, found, found.rows[at], columns, style))
     if not keys:
-        lines.append([("dim", "  nothing fits")])
+        narrowed = viewer.watch.filter or viewer.watch.zooms
+        lines.append([("dim", "  nothing fits" if narrowed else "  no traffic yet")])
     return lines
 
 

@@ -160,4 +160,4 @@ class Redrawn:
     def _lines(self) -> Iterator[list[tuple[str, str]]]:
         *lines, _ = page(self._viewer)
         yield from lines
-        yield [("", " Ctrl-C ends; with urwid (Debian: python3-urwid) there are keys")]
+        yield [("", " Ctrl-C ends; keys need a terminal and urwid (Debian: python3-urwid)")]
