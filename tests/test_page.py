@@ -205,6 +205,13 @@ def test_what_is_missing_is_said_loudly(tmp_path: Path, log: Path) -> None:
     assert "These figures do not add up." in page(short)
 
 
+def test_nothing_that_matches_is_said(log: Path) -> None:
+    text = page(log, where="host 203.0.113.77")
+    assert '<p class="none">No records match.</p>' in text
+    assert Reader(text).tables == {}
+    assert "accounted 99.99 %" in text
+
+
 def test_a_capture_from_a_pipe_is_read_once() -> None:
     capture = Path(__file__).parent / "captures" / "sample.pcap"
     report = [sys.executable, "-m", "bpft", "report", "-n", "--html", "-"]

@@ -1,7 +1,11 @@
 """Pictures in a terminal: what they show is what the answer holds, at every size, without colour."""
 
 import io
+import os
 import re
+import shlex
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -151,6 +155,27 @@ def test_one_way_to_show_it(log: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert run(["report", str(log), "--plot", "--json"]) == 127
     assert run(["report", str(log), "--plot", "--html", "-"]) == 127
     assert capsys.readouterr().err.count("take one of them") == 2
+
+
+def test_it_stands_on_a_terminal_of_80_by_24(log: Path) -> None:
+    tmux = shutil.which("tmux")
+    if not tmux:
+        pytest.skip("no tmux here to be a terminal")
+    call = [tmux, "-L", f"bpft-plot-{os.getpid()}", "-f", "/dev/null"]
+    report = shlex.join([sys.executable, "-m", "bpft", "report", "-n", str(log), "--by", "hour", "--plot"])
+    # A shell would ask again in the line below it.
+    subprocess.run([*call, "-u", "new-session", "-d", "-x80", "-y24", f"LANG=C.UTF-8 {report}; sleep 60"], check=True)
+    try:
+        screen = ""
+        until = time.monotonic() + 20
+        while "frames," not in screen and time.monotonic() < until:
+            time.sleep(0.05)
+            screen = subprocess.run([*call, "capture-pane", "-p"], check=True, capture_output=True, text=True).stdout
+    finally:
+        subprocess.run([*call, "kill-server"], check=True)
+    lines = screen.splitlines()
+    assert lines[0].startswith("eth1 on gw.office.example")  # Nothing of it has scrolled away.
+    assert [line.rstrip() for line in lines[:23]] == drawn(log, "hour")
 
 
 # ---- axes ----

@@ -63,5 +63,6 @@ def _times(ask: Callable[[str], Answer], hosts: Answer) -> Answer | None:
             found = ask(f"{bucket},scope")
         except TooFine:
             continue
-        return found if sum(map(len, found.buckets.values())) >= _LEAST else None
+        watched = [bucket for some in found.buckets.values() for bucket in some if bucket.covered_ns]
+        return found if len(watched) >= _LEAST else None
     return None

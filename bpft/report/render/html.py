@@ -94,11 +94,22 @@ def _is_whole(answer: Answer) -> bool:
 
 
 def _sections(view: View, style: Style) -> Iterator[str]:
+    if len(view.hosts.ranking):
+        yield from _pictures(view, style)
+    else:
+        yield f'<p class="none">No records{" match" * bool(view.hosts.question.where)}.</p>\n'
+    notes = [*open_points(view.hosts, style.units), *view.hosts.notes, *view.hosts.completeness.lines(style.units)]
+    yield '<section>\n<h3>Does it add up?</h3>\n<ul class="notes">\n'
+    yield "".join(f"<li>{_text(line)}</li>\n" for line in notes)
+    yield "</ul>\n</section>\n"
+
+
+def _pictures(view: View, style: Style) -> Iterator[str]:
+    """Of what was counted: in all, by time, by scope, and table by table."""
     yield _tiles(view, style)
     if view.times:
         yield _chart(view.times, style)
-    if len(view.scopes.ranking):
-        yield _cards(view.scopes, style)
+    yield _cards(view.scopes, style)
     tables = [("Rows asked for", view.asked), ("Hosts", view.hosts), ("Services", view.services)]
     asked = view.asked.question.by if view.asked else ""
     for title, answer in tables:
@@ -106,10 +117,6 @@ def _sections(view: View, style: Style) -> Iterator[str]:
             yield from _Table(
                 answer, style, f"By {asked.replace(',', ', ')}" if answer is view.asked else title
             ).parts()
-    notes = [*open_points(view.hosts, style.units), *view.hosts.notes, *view.hosts.completeness.lines(style.units)]
-    yield '<section>\n<h3>Does it add up?</h3>\n<ul class="notes">\n'
-    yield "".join(f"<li>{_text(line)}</li>\n" for line in notes)
-    yield "</ul>\n</section>\n"
 
 
 def _tiles(view: View, style: Style) -> str:
@@ -244,9 +251,6 @@ class _Table:
     def parts(self) -> Iterator[str]:
         rows = list(self.answer.rows())
         yield f"<section>\n<h3>{_text(self.title)}</h3>\n"
-        if not rows:
-            yield '<p class="none">No records match.</p>\n</section>\n'
-            return
         self.words.learn(self.grouping.columns, (row.key for row in rows if not row.other))
         most = max(row.sums[1] for row in rows)
         body = "".join(self._row(row, most) for row in rows)
