@@ -28,6 +28,23 @@ def test_who_a_name_is(monkeypatch: pytest.MonkeyPatch) -> None:
             privilege.find_user(name)
 
 
+def test_root_counts_for_whom_the_logs_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    owner = NOBODY.pw_uid
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(access, "group_id", lambda: None)
+    monkeypatch.setattr(Path, "stat", lambda path: os.stat_result((0o40750, 0, 0, 1, owner, 0, 0, 0, 0, 0)))
+    assert privilege.owner_of(tmp_path) == User("nobody", NOBODY.pw_uid, NOBODY.pw_gid)
+    monkeypatch.setattr(os, "geteuid", lambda: owner)
+    assert privilege.owner_of(tmp_path) is None
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    owner = 0
+    assert privilege.owner_of(tmp_path) is None
+    owner = 4_000_000_000  # nobody's any more
+    assert privilege.owner_of(tmp_path) is None
+    monkeypatch.undo()
+    assert privilege.owner_of(tmp_path / "none") is None
+
+
 def test_who_is_not_root_stays_who_he_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: NOBODY.pw_uid)
     assert privilege.find_user("nobody") is None

@@ -51,7 +51,7 @@ _HELP = {
     "keep": "How long what is kept, as 31d,400d:day+no-ports; what is older is deleted.  Default: all, for ever.",
     "budget": "Roll up the oldest of the log when it exceeds a size as 200MB.",
     "zone": "Days and times are those of this time zone, as Europe/Rome.  Default: local.",
-    "user": "Become NAME once the capture is open; only root can.  Default: stay who you are.",
+    "user": "Become NAME once the capture is open; only root can.  Default: whose the directory of logs is.",
     "root": "Keep every file below DIR.  Default: BPFT_ROOT of the environment.",
 }
 

@@ -4,6 +4,7 @@ import os
 import pwd
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from bpft import access
 from bpft.errors import BpftError
@@ -44,6 +45,19 @@ def find_user(name: str) -> User | None:
         raise NotRoot(name)
     group = access.group_id()
     return User(name, found.pw_uid, found.pw_gid if group is None else group)
+
+
+def owner_of(directory: Path) -> User | None:
+    """Who owns the logs, where root starts a daemon for somebody else's; None: root itself, or there are none yet.
+
+    So a trafd that root starts by hand and the service of user bpft can follow each other: neither leaves files behind
+    that are closed to the other.
+    """
+    try:
+        uid = directory.stat().st_uid
+        return find_user(pwd.getpwuid(uid).pw_name) if os.geteuid() == 0 else None
+    except (OSError, KeyError):
+        return None
 
 
 def join_group() -> None:

@@ -32,7 +32,7 @@ def run(settings: Settings, screen: Screen | None = None) -> int:
     if not settings.foreground:
         close_inherited()
     interface, ext, paths = settings.interface, settings.ext, settings.paths
-    user = privilege.find_user(settings.user)
+    user = privilege.find_user(settings.user) if settings.user else privilege.owner_of(paths.logs)
     with ExitStack() as cleanup:
         tap = Tap(settings)
         cleanup.callback(tap.stop)

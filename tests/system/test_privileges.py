@@ -77,6 +77,20 @@ def test_root_becomes_nobody_for_good(dropped: Daemon, link: Link) -> None:
     assert rows(dropped.log) == add(sent, again)
 
 
+def test_root_by_hand_follows_the_user_of_the_logs(dropped: Daemon, link: Link) -> None:
+    """Nothing is left behind that the service, which that user runs, could not open."""
+    dropped.log.parent.mkdir(parents=True)
+    os.chown(dropped.log.parent, 65534, 65534)
+    dropped.start("-m", "0")
+    assert status_of(str(dropped.pid))["Uid"].split() == ["65534"] * 4
+    link.udp(3, 100)
+    dropped.do("trafsave")
+    dropped.stop()
+    left = [path for path in dropped.root.rglob("*") if path.is_file()]
+    assert dropped.log in left
+    assert {path.stat().st_uid for path in left} == {65534}
+
+
 def test_loopback_needs_no_capability(namespaces: tuple[Namespace, Namespace], open_root: Path) -> None:
     for interface in ("lo", "any"):
         daemon = Daemon(namespaces[0], interface, open_root)
