@@ -21,10 +21,12 @@ from bpft.logfile import LogWriter
 from bpft.record import Counters, Header
 from bpft.report.answer import Question, answer
 from bpft.report.page import MOST, view
+from bpft.report.rates import interface_rate
 from bpft.report.render import html
 from bpft.report.render import json as render_json
 from bpft.report.render.table import Style
 from bpft.report.source import Sources
+from bpft.series import joined
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(1)>&amp;\"'"
 
@@ -143,6 +145,27 @@ def test_rates_are_those_of_json(log: Path) -> None:
     rows = Reader(page(log)).tables["times"][1:]
     assert len(rows) == 24
     assert [row[1:3] for row in rows] == [[part * 8 // 3600 for part in wanted[at]] for at in sorted(wanted)]
+
+
+def test_where_blocks_are_long_the_interface_itself_tells(tmp_path: Path, log: Path) -> None:
+    sources = Sources()
+    sources.add(str(log))
+    headers = sources.headers()
+    long = tmp_path / "trafd.eth1"
+    counters = Counters(seen=1, counted=1)
+    series = joined(*(header.series for header in headers))
+    header = Header(begin_ns=BEGIN, end_ns=BEGIN + 24 * HOUR, interface="eth1", counters=counters, series=series)
+    LogWriter(long).append(header, table((4, record(all=4000))))
+    text = page(long)
+    assert "<h3>eth1 by its own counters</h3>" in text
+    rate = interface_rate([series])
+    assert rate
+    rows = Reader(text).tables["times"][1:]
+    assert len(rows) == 96  # Three points of five minutes each.
+    for row, some in zip(rows, (rate.points[at : at + 3] for at in range(0, 288, 3)), strict=True):
+        assert row[1] == sum(point.rx_bytes for point in some) * 8 // 900
+        assert row[2] == sum(point.tx_bytes for point in some) * 8 // 900
+    assert "by its own counters" not in page(long, where="host 10.0.0.1")  # They tell of all of it.
 
 
 def test_rows_asked_for_come_first(log: Path) -> None:

@@ -20,11 +20,14 @@ from bpft.report.render import svg, whole_sums
 from bpft.report.render.table import Style
 from bpft.report.render.words import TITLES, Words, open_points, selected, subject, when
 from bpft.report.rows import Row
+from bpft.series import STEP_NS, Point
 
 _WIDE, _NARROW = (960, 300), (400, 260)  # of a chart, in pixels of its text
 _WAYS = (("in", "in"), ("out", "out"), ("way", "neither"))  # class and name of each part
 _FIGURES = {"in": "In", "out": "Out", "all": "All", "packets": "Packets"}  # what everybody looks for comes first
 _P95_FROM = 12  # buckets that are worth a percentile
+_LEAST, _MOST_COLUMNS = 2, 200  # of a chart of the series
+_TOGETHER = (1, 3, 6, 12, 36, 72, 288)  # of its points in a column: five minutes to a day
 _BUCKETS = {"5min": "five minutes", "hour": "hour", "day": "day", "month": "month"}
 
 
@@ -109,6 +112,9 @@ def _pictures(view: View, style: Style) -> Iterator[str]:
     yield _tiles(view, style)
     if view.times:
         yield _chart(view.times, style)
+    elif not view.hosts.question.where:
+        for name, rate in view.hosts.rates().items():
+            yield _own_chart(name, rate.points, style)
     yield _cards(view.scopes, style)
     tables = [("Rows asked for", view.asked), ("Hosts", view.hosts), ("Services", view.services)]
     asked = view.asked.question.by if view.asked else ""
@@ -205,19 +211,43 @@ def _chart(times: Answer, style: Style) -> str:
     drawn = [column._replace(parts=tuple(column.parts[place] for place in used)) for column in drawn]
     totals = sorted(sum(column.parts) for column in drawn)
     p95 = totals[(len(totals) * 95 + 99) // 100 - 1] if len(totals) >= _P95_FROM else 0
-    title = f"Rate by {_BUCKETS[bucket]}, from {drawn[0].label} on; the same figures follow as a table"
+    return _figure(f"By {_BUCKETS[bucket]}", TITLES[bucket], drawn, ways, p95)
+
+
+def _own_chart(name: str, points: list[Point], style: Style) -> str:
+    """Rates by the interface's own counters: where blocks are too long to tell, their series does (SEMANTICS R4)."""
+    span = points[-1].begin_ns + STEP_NS - points[0].begin_ns
+    together = next((n for n in _TOGETHER if span <= n * STEP_NS * _MOST_COLUMNS), _TOGETHER[-1])
+    slots: dict[int, list[Point]] = {}
+    for point in points:
+        slots.setdefault(point.begin_ns // (together * STEP_NS), []).append(point)
+    drawn = []
+    for slot, some in slots.items():
+        begin, ms = slot * together * STEP_NS, sum(point.covered_ms for point in some)
+        sums = sum(point.rx_bytes for point in some), sum(point.tx_bytes for point in some)
+        label = units.moment(begin)[: len("2026-11-19 10:00")]
+        paces = tuple(part * 8000 // ms for part in sums)
+        drawn.append(svg.Column(begin, begin + together * STEP_NS, label, paces, units.size(sum(sums), style.units)))
+    if len(drawn) < _LEAST:
+        return ""
+    return _figure(f"{name} by its own counters", "Time", drawn, [("in", "received"), ("out", "sent")], 0)
+
+
+def _figure(title: str, first: str, drawn: list[svg.Column], ways: list[tuple[str, str]], p95: int) -> str:
+    """A chart, and the same as a table whose first column is headed first; p95: bit/s, 0: not told."""
+    told = f"Rates from {drawn[0].label} on; the same figures follow as a table"
     keys = "".join(f'<span class="key {way}">{name}</span>\n' for way, name in ways)
     if p95:
         keys += f'<span class="key p95">95th percentile {units.pace(p95)}</span>\n'
     if svg.gaps(drawn):
         keys += '<span class="key gap">not watched</span>\n'
     pictures = "".join(
-        f'<div class="{name}">{svg.columns(drawn, ways, p95, title, size)}</div>\n'
+        f'<div class="{name}">{svg.columns(drawn, ways, p95, told, size)}</div>\n'
         for name, size in (("wide", _WIDE), ("narrow", _NARROW))
     )
     return (
-        f"<figure>\n<figcaption><h3>By {_BUCKETS[bucket]}</h3>\n{keys}</figcaption>\n{pictures}</figure>\n"
-        f"<details><summary>The same as figures</summary>\n{_times_table(drawn, ways, TITLES[bucket])}</details>\n"
+        f"<figure>\n<figcaption><h3>{_text(title)}</h3>\n{keys}</figcaption>\n{pictures}</figure>\n"
+        f"<details><summary>The same as figures</summary>\n{_times_table(drawn, ways, first)}</details>\n"
     )
 
 
