@@ -123,3 +123,13 @@ def test_a_daemon_that_stops_is_told_and_waited_for(root: Path, tmp_path: Path) 
     assert found.returncode == 1
     told = [json.loads(line) for line in found.stdout.splitlines()]
     assert ["error" in one for one in told] == [False, True, False, True]
+
+
+def test_what_a_table_does_not_hold_is_not_asked_of_it(tmp_path: Path) -> None:
+    """As `bpft report --where` (R3)."""
+    daemon = Daemon(tmp_path, "eth0", lambda look: (at(look, key_mode="addresses+vlan"), traffic(look)[1]))
+    done = top(tmp_path, "-c", "1", "-w", "port 53")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("bpft: filter expression: no ports and protocols are counted here; words that work: ")
+    assert top(tmp_path, "-c", "1", "-w", "net 10.0.0.0/8").returncode == 0
+    daemon.close()

@@ -31,3 +31,12 @@ def compiled(expression: str) -> RecordFilter:
         return RecordFilter(expression)
     except (FilterError, ValueError) as why:
         raise BadExpression(why) from None
+
+
+def refusal(where: RecordFilter, key_mode: str) -> str:
+    """Why it cannot be asked of a table that tells rows apart by key_mode (bpft.record.Header); "": it can."""
+    mode = key_mode.partition("+")[0]
+    if (where.needs_ports and mode in ("addresses", "no-ports")) or (where.needs_proto and mode == "addresses"):
+        absent = "ports and protocols" if mode == "addresses" else "ports"
+        return f"no {absent} are counted here; words that work: host, net, src, dst, ip, ip6"
+    return ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bpft import config, selection
 from bpft.control_client import runs
+from bpft.errors import NoInterface
 from bpft.paths import check_name
 from bpft.top.source import Attached, Captured
 
@@ -48,7 +49,10 @@ def _default(where: Paths, running: list[str]) -> list[str]:
     """Those that run, the one with the default route first."""
     if len(running) == 1:
         return running
-    chosen = selection.configured(selection.look(), config.load(where).interfaces).names
-    if not running:
-        return list(chosen)
-    return sorted(running, key=lambda name: name not in chosen)
+    try:
+        chosen = selection.configured(selection.look(), config.load(where).interfaces).names
+    except (selection.Unseen, NoInterface):
+        if not running:
+            raise
+        return running
+    return sorted(running or chosen, key=lambda name: name not in chosen)

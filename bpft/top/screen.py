@@ -95,10 +95,12 @@ class Screen:
             source, found = self._found.get()
             if source.interface != self._viewer.interface:
                 continue  # It was switched away from meanwhile.
-            if isinstance(found, BpftError):
-                self._viewer.watch.fail(found)
-            else:
+            try:
+                if isinstance(found, BpftError):
+                    raise found
                 self._viewer.watch.take(found)
+            except BpftError as why:
+                self._viewer.watch.fail(why)
         self._page.refresh()
         self._loop.draw_screen()
         if self._sampler:

@@ -6,10 +6,10 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bpft.errors import BpftError
+from bpft.errors import BadExpression, BpftError
 from bpft.report.scope import Scopes
 from bpft.top.asked import Asked
-from bpft.top.filter import compiled, read_filter
+from bpft.top.filter import compiled, read_filter, refusal
 from bpft.top.history import History
 from bpft.top.label import Key, Labels, read_key
 from bpft.top.picture import Order, Picture, picture
@@ -43,7 +43,9 @@ class Watch:
     # ---- what comes in ----
 
     def take(self, reading: Reading) -> None:
-        """The next reading; while paused it waits."""
+        """The next reading; while paused it waits.  Raises BadExpression where it does not hold what is filtered by."""
+        if self._where and (why := refusal(self._where, reading.header.key_mode)):
+            raise BadExpression(why)
         self.trouble = ""
         if self.paused:
             if self._waiting:  # Of those in between only what was gained matters.
@@ -85,6 +87,8 @@ class Watch:
     def search(self, text: str) -> None:
         """Only what fits a filter; "": all.  Raises BadExpression, and then all stays as it is."""
         where, part = read_filter(text) if text.strip() else (None, "")
+        if where and self.reading and (why := refusal(where, self.reading.header.key_mode)):
+            raise BadExpression(why)
         self.filter, self._where, self._part, self._asked = text.strip(), where, part, None
 
     def zoom(self, key: Key) -> None:
