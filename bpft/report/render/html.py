@@ -132,12 +132,7 @@ def _tiles(view: View, style: Style) -> str:
     into, out = sum(row.sums[-2] for row in scopes), sum(row.sums[-1] for row in scopes)
     hosts, watched = len(answer.ranking), answer.coverage.covered_ns
     tiles = [
-        (
-            "Total",
-            all_,
-            units.size(all_, style.units),
-            f"{units.count(packets)} packet{'s' * (packets != 1)}" if packets else "",
-        ),
+        ("Total", all_, units.size(all_, style.units), counted if packets else ""),
         ("In", into, units.size(into, style.units), f"{units.share(into, all_)} of it"),
         ("Out", out, units.size(out, style.units), f"{units.share(out, all_)} of it"),
         ("Average", None, units.rate(all_, watched), f"over {units.span(watched)}"),
