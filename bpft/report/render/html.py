@@ -131,8 +131,9 @@ def _tiles(view: View, style: Style) -> str:
     packets, all_, _ = answer.totals
     into, out = sum(row.sums[-2] for row in scopes), sum(row.sums[-1] for row in scopes)
     hosts, watched = len(answer.ranking), answer.coverage.covered_ns
+    counted = f"{units.count(packets)} packet{'s' * (packets != 1)}" if packets else ""
     tiles = [
-        ("Total", all_, units.size(all_, style.units), counted if packets else ""),
+        ("Total", all_, units.size(all_, style.units), counted),
         ("In", into, units.size(into, style.units), f"{units.share(into, all_)} of it"),
         ("Out", out, units.size(out, style.units), f"{units.share(out, all_)} of it"),
         ("Average", None, units.rate(all_, watched), f"over {units.span(watched)}"),
