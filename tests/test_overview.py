@@ -345,7 +345,6 @@ def test_it_is_printed_as_this(where: Paths) -> None:
         "                        00          06          12          18\n"
         "\n"
         "hosts today                   in       out     total        share\n"
-        "203.0.113.9                700 B     300 B   1.00 kB        100 %  ████████████\n"
         "laptop.lan                   0 B     700 B     700 B         70 %  ████████▍\n"
         "10.0.0.3                   300 B       0 B     300 B         30 %  ███▋\n"
         "\n"

@@ -21,6 +21,7 @@ from bpft.report.completeness import Account
 from bpft.report.coverage import union, without
 from bpft.report.period import SECOND, Period
 from bpft.report.recent import recent
+from bpft.report.scope import INTERNET, MULTICAST, Scopes
 from bpft.series import STEP_NS, Series
 
 TYPE_CHECKING = False
@@ -271,6 +272,7 @@ def _ends(period: Period) -> tuple[int, int]:
 def _count_hosts(one: Overview, blocks: list[Block], troubles: list[str]) -> None:
     """The largest hosts of some blocks, without this host: what it moves is what the interface moves.
 
+    Those on this side of the Internet, where they have a part in half of the traffic: who used the line, not what for.
     Groups of multicast and the like are no hosts, but better than none.
     """
     tables = {by: Table() for by in ("both:src", "src", "dst")}
@@ -279,8 +281,15 @@ def _count_hosts(one: Overview, blocks: list[Block], troubles: list[str]) -> Non
     own = {str(ip_interface(prefix).ip) for block in blocks for prefix in block.header.prefixes}
     whole = tables["src"].totals()[1]
     found = sorted(_largest(tables, _MOST + len(own)), key=lambda host: -host[0])
-    others = [host for host in found if host[1] not in own and not _is_group(host[1])] or found
-    one.hosts = [Host(address, into, out, all_ / whole) for all_, address, into, out in others[:_TOP] if all_]
+    others = [host for host in found if host[1] not in own and not _is_group(host[1])]
+    if others:
+        place = Scopes().at(blocks[-1].header)
+        near = [host for host in others if place.of(ip_address(host[1])) not in (INTERNET, MULTICAST)]
+        if near and 2 * sum(host[0] for host in near) >= whole:
+            others = near
+    one.hosts = [
+        Host(address, into, out, all_ / whole) for all_, address, into, out in (others or found)[:_TOP] if all_
+    ]
     one.hosts_begin_ns = min((block.header.begin_ns for block in blocks), default=0)
     one.hosts_end_ns = max((block.header.end_ns for block in blocks), default=0)
 
