@@ -92,6 +92,14 @@ def test_hosts(viewer: Viewer) -> None:
     assert rows(viewer)[1] == ["10.0.0.50", "8", "400k", "400k", "400k", "400k", "150k"]
 
 
+def test_a_look_that_comes_less_often_says_so(viewer: Viewer) -> None:
+    header, held = traffic(9)
+    dense = {version: held.view(version).records(0, 1000) for version in (4, 6)}
+    viewer.watch.take(Reading(header, dense, {}, 18 * 10**9))
+    assert text(viewer)[0].endswith(", each 18 s")
+    assert rows(viewer)[0][1:4] == ["0", "0", "0"], "nothing moved in all that time"
+
+
 def test_sorting(viewer: Viewer) -> None:
     press(viewer, "s", "s", "s")
     assert "*total" in text(viewer)[3]

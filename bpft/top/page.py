@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from bpft import messages
 from bpft.report import units
+from bpft.report.period import SECOND
+from bpft.top.change import SIZE
 from bpft.top.view import BOTH, VIEWS
 
 if TYPE_CHECKING:
@@ -65,10 +67,12 @@ def _title(viewer: Viewer) -> Line:
     at = viewer.interfaces.index(viewer.interface) + 1
     many = f" ({at} of {len(viewer.interfaces)})" if len(viewer.interfaces) > 1 else ""
     reading = viewer.watch.reading
-    clock = time.strftime("%H:%M:%S", time.localtime(reading.header.end_ns // 10**9)) if reading else ""
+    clock = time.strftime("%H:%M:%S", time.localtime(reading.header.end_ns // SECOND)) if reading else ""
     left = f" bpft top  {viewer.interface}{many}" + ("" if viewer.attached else "  captured here")
     paused = "  PAUSED" if viewer.watch.paused else ""
-    right = f"as of {clock} " if clock else ""
+    seconds = round(reading.span_ns / SECOND) if reading else 0
+    often = f", each {seconds} s" if seconds > 1 else ""
+    right = f"as of {clock}{often} " if clock else ""
     return [
         ("title", left),
         ("alert" if paused else "title", paused),
@@ -88,13 +92,13 @@ def _state(viewer: Viewer) -> Line:
     if watch.reading is None:
         return []
     header, reading = watch.reading.header, watch.reading
-    since = time.strftime("%b %d %H:%M:%S", time.localtime(header.begin_ns // 10**9))
+    since = time.strftime("%b %d %H:%M:%S", time.localtime(header.begin_ns // SECOND))
     return [("", f" {messages.count(flows(reading), 'flow')} since {since}, "), _dropped(viewer)]
 
 
 def flows(reading: Reading) -> int:
     """Records in the table."""
-    return sum(len(records) // (40 if version == 4 else 64) for version, records in reading.held.items())
+    return sum(len(records) // SIZE[version] for version, records in reading.held.items())
 
 
 def _dropped(viewer: Viewer) -> Span:
