@@ -13,13 +13,16 @@ from looked_at import SECOND, Daemon, at
 from bpft.core import Table
 from bpft.errors import NotRunning
 from bpft.paths import paths
+from bpft.report.resolve import HostNames
 from bpft.report.scope import Scopes
 from bpft.top.asked import Asked
 from bpft.top.change import change, contents
 from bpft.top.history import History
+from bpft.top.label import Labels
 from bpft.top.picture import TOTAL, Order, picture
-from bpft.top.source import Attached, _compared
+from bpft.top.source import Attached, Reading, _compared
 from bpft.top.view import BOTH, IN, OUT, VIEWS
+from bpft.top.watch import Watch
 
 Dense = dict[int, bytes]
 Flow = tuple[int, int, int, int]  # version, src, dst, sport
@@ -126,6 +129,45 @@ def test_windows_are_the_last_seconds(gained: list[int], step_s: float) -> None:
         assert window.everything(BOTH) == sum(gained[-looks:])
         known = len(gained) * step_s
         assert abs(window.span_ns / SECOND - min(seconds, known)) <= max(step_s, 5.0 if seconds == 60 else 0.0)
+
+
+@pytest.mark.parametrize("step_s", [0.97, 1.04])
+def test_looks_that_come_early_or_late(step_s: float) -> None:
+    """Two seconds are two looks all the same."""
+    history = History()
+    for _ in range(90):
+        history.add(round(step_s * SECOND), {4: record(all=100)})
+    spans = [window.span_ns / SECOND for window in history.windows(asked())]
+    assert spans[:2] == [pytest.approx(2 * step_s), pytest.approx(10 * step_s)]
+
+
+def test_rows_are_ranked_by_all_pieces_of_a_window() -> None:
+    history = History()
+    history.add(SECOND, {4: record(src=1, dst=9, all=700)})
+    history.add(SECOND, {4: record(src=2, dst=9, all=500) + record(src=3, dst=9, all=600)})
+    history.add(0, {})
+    found = picture(history, {}, asked(), Order(0, OUT), 10)
+    assert [row.key[3] for row in found.rows[:3]] == [1, 3, 2]
+
+
+def test_another_question_is_another_answer() -> None:
+    history = History()
+    history.add(SECOND, {4: record(src=1, dst=2, all=700)})
+    held = {4: record(src=1, dst=2, all=700)}
+    for view, rows in (("hosts", 2), ("pairs", 1), ("hosts", 2)):
+        found = picture(history, held, asked(view), Order(), 10)
+        assert [found.bytes(row, 0, BOTH) for row in found.rows] == [700] * rows
+
+
+def test_a_daemon_that_began_anew_has_no_rates_at_first() -> None:
+    watch = Watch(Labels(HostNames(patience=0.0), numeric=True), Scopes())
+    held = {4: record(all=500)}
+    for gained in ({}, held, None):
+        watch.take(Reading(at(1), held, gained, SECOND))
+    found = watch.picture(10)
+    assert found is not None
+    assert [window.span_ns for window in found.windows] == [0, 0, 0, 0]
+    assert found.bytes(None, TOTAL, BOTH) == 500
 
 
 def test_memory_is_bounded() -> None:
