@@ -17,6 +17,7 @@ import old_files
 import programs
 import pytest
 
+from bpft import core
 from bpft.cli import progress
 from bpft.logfile import LogWriter
 from bpft.paths import paths
@@ -541,3 +542,20 @@ def test_a_progress_bar_is_for_terminals_and_goes(monkeypatch: pytest.MonkeyPatc
         with progress.passing("reading", 0) as advance:
             advance(1)
         assert stream.getvalue() == drawn
+
+
+def test_an_interface_that_is_not_there_is_not_left_out_silently(root: Path, tmp_path: Path) -> None:
+    log = paths(str(root)).log("eth0")
+    for source in (["--root", root], [log], [log, SAMPLE]):
+        refused(run("report", *source, "-b", "all", "-i", "eth0", "-i", "eth9"), 1, "eth9")
+    refused(run("who", "10.0.0.1", log, "-i", "eth0", "-i", "eth9"), 1, "eth9")
+
+
+def test_one_packet_is_one_packet(tmp_path: Path) -> None:
+    folded = blocks.record(
+        src=0, dst=0, sport=0, dport=0, proto=0, flags=core.OTHER | core.NO_PORTS | core.NO_PROTO, packets=1, all=900
+    )
+    head = Header(interface="eth0", begin_ns=1, end_ns=2, counters=Counters(seen=1, counted=1))
+    LogWriter(tmp_path / "log").append(head, blocks.table((4, folded)))
+    told = [line for line in lines("report", tmp_path / "log", "-n") if line.startswith("in other")]
+    assert told == ["in other: 900 B in 1 packet of flows that are not kept apart"]

@@ -24,6 +24,9 @@ DEVICES = {
         Device("wg0", kind="wireguard", lowers=("ppp0",)),
         Device("vrf0", kind="vrf"),
         Device("red0", master="vrf0", master_kind="vrf"),
+        Device("veth0", kind="veth", master="br1", master_kind="bridge", peer="veth1"),
+        Device("veth1", kind="veth", peer="veth0"),
+        Device("br1", kind="bridge"),
     )
 }
 
@@ -46,6 +49,8 @@ def asked(*headers: Header, devices: dict[str, Device] = DEVICES) -> None:
         ("br0.7", "eth0", "br0.7 lies on eth0"),
         ("ppp0", "wan0", "ppp0 lies on wan0"),
         ("wg0", "wan0", "wg0 lies on wan0"),
+        ("veth0", "veth1", "they are the two ends of one link"),
+        ("veth1", "br1", "br1 lies on veth1"),
         ("any", "wan0", "any shows the frames of all"),
     ],
 )

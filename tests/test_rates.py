@@ -125,7 +125,7 @@ def test_an_interface_is_rated_within_a_single_day(odd: Path) -> None:
     out = io.StringIO()
     table.write(asked(odd, "day"), out, table.Style())
     assert "averages of each" not in out.getvalue()
-    assert 'a,"b by its own counters, 5 minutes each: in 95th 500 bit/s' in out.getvalue()
+    assert 'a,"b by its own counters, 5 minutes each:\nin   95th 500 bit/s, peak 500 bit/s\n' in out.getvalue()
 
 
 def test_rates_give_way_to_the_other_figures(tmp_path: Path) -> None:
@@ -204,4 +204,4 @@ def test_a_table_of_hours_tells_rates(odd: Path) -> None:
     assert "over 2 hours, averages of each:" in lines
     [told] = [line.split() for line in lines if line.endswith("2025-11-08 01:00")]
     assert told == ["0.0.0.1", "1.35", "MB", "2.00", "kbit/s", "2.00", "kbit/s", "2025-11-08", "01:00"]
-    assert "by its own counters, 5 minutes each: in 95th 500 bit/s peak 500 bit/s, out 95th 50 bit/s" in text
+    assert "by its own counters, 5 minutes each:\nin   95th 500 bit/s, peak 500 bit/s\nout  95th 50 bit/s, " in text

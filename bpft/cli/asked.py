@@ -90,13 +90,21 @@ def read(words: Sequence[str], named: Sequence[str], when: When, default: str = 
 
 
 def add_to(sources: Sources, asked: Asked, root: str, interfaces: Collection[str] = ()) -> None:
-    """What the files hold; without any, what runs (of these interfaces), all dumps and all logs.  Raises BpftError."""
+    """What the files hold; without any, what runs (of these interfaces), all dumps and all logs.
+
+    Raises BpftError, NotRecorded where one of the interfaces is in none of it: the others would be taken for all.
+    """
     for name in asked.files:
         sources.add(name)
     if not asked.files:
         where = places(root or environment_root())
         sources.add_running(where, interfaces)
         sources.add_recorded(where)
+    known = {header.interface for header in sources.headers()} if interfaces else set()
+    if known and (missing := set(interfaces) - known):
+        from bpft.report.answer import NotRecorded
+
+        raise NotRecorded(", ".join(sorted(missing)), ", ".join(sorted(filter(None, known))) or "captures")
 
 
 def configured(root: str) -> "Config":

@@ -50,6 +50,7 @@ class Device:
     master: str = ""  #: the device it was made a port of
     master_kind: str = ""  #: bridge, bond, team, vrf, ...
     lowers: tuple[str, ...] = ()  #: the devices its own frames leave through; of a bridge: none, those are its ports
+    peer: str = ""  #: the other end of a veth pair
 
     @property
     def port(self) -> bool:

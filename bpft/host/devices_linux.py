@@ -47,6 +47,7 @@ def devices() -> list[Device]:
             kind=kinds[index],
             master=names.get(master, ""),
             master_kind=kinds.get(master, ""),
+            peer=_peer(kinds[index], found, names),
         )
         listed.append(replace(device, lowers=_lowers(device, found, names, sessions)))
     return listed
@@ -58,6 +59,11 @@ def _links() -> list[tuple[bytes, Attributes]]:
 
 def _kind(found: Attributes) -> str:
     return text(netlink.attributes(found.get(_LINKINFO, b"")), _INFO_KIND)
+
+
+def _peer(kind: str, found: Attributes, names: dict[int, str]) -> str:
+    """The other end of a veth pair; where that is in another namespace, its number is of that one."""
+    return names.get(number(found, _LINK), "") if kind == "veth" and _LINK_NETNSID not in found else ""
 
 
 def _lowers(device: Device, found: Attributes, names: dict[int, str], sessions: tuple[str, ...]) -> tuple[str, ...]:

@@ -42,6 +42,8 @@ def _why(one: str, other: str, told: Mapping[str, list[Header]], devices: Mappin
         return "any shows the frames of all"
     here = all(header.host in ("", host) for name in (one, other) for header in told[name])
     if here and one in devices and other in devices:
+        if devices[one].peer == other:
+            return "they are the two ends of one link"
         return _below(one, other, devices) or _below(other, one, devices)
     return _told(one, other, told[one], told[other])
 
@@ -58,7 +60,8 @@ def _below(top: str, name: str, devices: Mapping[str, Device]) -> str:
         if step == name:
             direct = name in ports.get(top, ())
             return f"{name} is a port of {top}" if direct else f"{top} lies on {name}"
-        below = [*(devices[step].lowers if step in devices else ()), *ports.get(step, ())]
+        known = devices.get(step)
+        below = [*((*known.lowers, known.peer) if known else ()), *ports.get(step, ())]
         waiting += [it for it in below if it not in met]
         met.update(below)
     return ""

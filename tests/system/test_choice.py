@@ -149,6 +149,14 @@ def test_a_router(host: Host, rules: Callable[[Host], str]) -> None:
         assert f"forwards and masquerades ({rule}), so lan0, lan1 inside is counted: on eth0 every" in said[0]
 
 
+def test_both_ends_of_a_link_are_not_added_up(host: Host) -> None:
+    host.ip("link add v0 type veth peer name v1", "link set v0 up", "link set v1 up")
+    assert host.tool("trafstart", "v0").returncode == host.tool("trafstart", "v1").returncode == 0
+    result = host.tool("bpft", "report", "--sum")
+    assert result.returncode == 1
+    assert "v0 and v1 see the same traffic (they are the two ends of one link)" in result.stderr
+
+
 def test_all_takes_each_frame_once(host: Host) -> None:
     """Of the kinds of links that this kernel has."""
     host.uplink()

@@ -149,11 +149,11 @@ def _own_rates(answer: Answer) -> list[str]:
     """What interfaces say themselves, however long the blocks are."""
     told = []
     for name, rate in answer.rates().items():
-        ways = (
-            f"{way} 95th {units.pace(one.p95_bps)} peak {units.pace(one.peak_bps)}"
+        told.append(f"{name} by its own counters, 5 minutes each:")
+        told += [
+            f"{way:3}  95th {units.pace(one.p95_bps)}, peak {units.pace(one.peak_bps)}"
             for way, one in (("in", rate.rx), ("out", rate.tx))
-        )
-        told.append(f"{name} by its own counters, 5 minutes each: {', '.join(ways)}")
+        ]
     return told
 
 

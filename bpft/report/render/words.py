@@ -132,7 +132,7 @@ def open_points(answer: Answer, show: Units) -> list[str]:
         lines.append(f"a packet is in the rows of both its {grouping.twice}: rows add up to more than the total")
     if all_:
         left = " and matched nothing" if answer.question.where else ""
-        told = f" in {units.count(packets, show)} packets" if packets else ""
+        told = f" in {units.count(packets, show)} packet{'s' * (packets != 1)}" if packets else ""
         lines.append(f"in other: {units.size(all_, show)}{told} of flows that are not kept apart{left}")
     return lines
 
