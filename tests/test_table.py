@@ -260,3 +260,21 @@ def test_misuse_is_refused():
     table.add_records(4, pack(4, [(9, 2, 3, 4, 6, 0, 1, 40, 0)]))
     with pytest.raises(RuntimeError, match="changed"):
         view.records(0, 1)
+
+
+@given(versions, records, st.sampled_from(sorted(REDUCE)), st.integers(1, 5))
+def test_shares_are_the_whole(version, rows, by, shares):
+    found = {}
+    for share in range(shares):
+        table = core.Table()
+        table.add_records(version, pack(version, rows), by=by, share=(share, shares))
+        part = {r[:6]: r[6:] for r in rows_of(table, version)}
+        assert not found.keys() & part.keys()
+        found |= part
+    assert found == summed(rows, REDUCE[by])
+
+
+def test_shares_that_are_none():
+    for share in ((1, 1), (-1, 2), (0, 0), (0, 256)):
+        with pytest.raises(ValueError, match="share"):
+            core.Table().add_records(4, b"", share=share)

@@ -58,7 +58,12 @@ class Table:
     def merge(self, other: Table) -> None:
         """Add records and counters of other, which stays as it is."""
     def add_records(
-        self, version: Version, records: ReadableBuffer, by: GroupBy = "raw", bits: tuple[int, int] = (32, 128)
+        self,
+        version: Version,
+        records: ReadableBuffer,
+        by: GroupBy = "raw",
+        bits: tuple[int, int] = (32, 128),
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         """Add dense records under a reduced key; counters stay.
 
@@ -69,6 +74,8 @@ class Table:
         (only where they do).  Names for some: raw (every field), key (without direction and VLAN), pair (src+dst),
         dst (receiver:src), self (self:src), port (both:sport+proto).
         bits: leading bits of IPv4 and IPv6 addresses that are kept.
+        share: (i, n) adds only the i-th of n shares of all keys, each of which is in one share: where all of them
+        would need too much memory.  "other" is in one of them as well.
         An "other" record keeps being "other" under every grouping ("self" ignores it).
         """
     def get(self, version: Version, key: ReadableBuffer) -> tuple[int, int, int] | None:
@@ -245,7 +252,7 @@ def add_columns(
     version: Version,
     rows: int,
     columns: Sequence[tuple[int, int, ReadableBuffer]],
-    tables: Sequence[tuple[Table, GroupBy, tuple[int, int]]],
+    tables: Sequence[tuple[Table, GroupBy, tuple[int, int]] | tuple[Table, GroupBy, tuple[int, int], tuple[int, int]]],
     other: bool = False,
 ) -> None:
     """As decode_columns(), and the records added to each table under (by, bits), as Table.add_records() does.

@@ -26,7 +26,7 @@ bool bpft_py_version(int version);
 /* A buffer of whole dense records: their number, or -1 with ValueError set. */
 Py_ssize_t bpft_py_record_count(const Py_buffer *buffer, int version);
 /* What add_records() and add_columns() call a grouping; false with ValueError set. */
-bool bpft_py_grouping(const char *by, int bits4, int bits6, struct bpft_grouping *grouping);
+bool bpft_py_grouping(const char *by, const int bits[2], const int share[2], struct bpft_grouping *grouping);
 /* Make a type and add it to the module; NULL with an exception set. */
 PyTypeObject *bpft_py_add_type(PyObject *module, PyType_Spec *spec);
 

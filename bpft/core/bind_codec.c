@@ -235,12 +235,13 @@ static int take_tables(struct summed *s, PyObject *tables)
 	for (Py_ssize_t k = 0; k < s->n; k++) {
 		PyObject *item = PySequence_GetItem(tables, k), *table;
 		const char *by;
-		int bits4, bits6;
-		bool good = item && PyTuple_Check(item) && PyArg_ParseTuple(item, "Os(ii)", &table, &by, &bits4, &bits6) &&
-		            (s->table[k] = bpft_py_idle_table(table)) && bpft_py_grouping(by, bits4, bits6, &s->grouping[k]);
+		int bits[2], share[2] = {0, 1};
+		bool good = item && PyTuple_Check(item) &&
+		            PyArg_ParseTuple(item, "Os(ii)|(ii)", &table, &by, &bits[0], &bits[1], &share[0], &share[1]) &&
+		            (s->table[k] = bpft_py_idle_table(table)) && bpft_py_grouping(by, bits, share, &s->grouping[k]);
 
 		if (item && !good && !PyErr_Occurred())
-			PyErr_SetString(PyExc_TypeError, "a table is a tuple of Table, by and bits");
+			PyErr_SetString(PyExc_TypeError, "a table is a tuple of Table, by and bits, and share if there is one");
 		Py_XDECREF(item);
 		if (!good)
 			return -1;

@@ -14,7 +14,7 @@ PyObject *bpft_py_encode_columns(PyObject *self, PyObject *args);
 PyObject *bpft_py_decode_columns(PyObject *self, PyObject *args);
 
 #define BPFT_ADD_COLUMNS_DOC \
-	"add_columns(version, rows, [(column id, encoding, bytes), ...], [(Table, by, (bits4, bits6)), ...], other=False)"
+	"add_columns(version, rows, [(column id, encoding, bytes), ...], [(Table, by, (bits4, bits6)[, share]), ...], other=False)"
 PyObject *bpft_py_add_columns(PyObject *self, PyObject *args);
 
 #endif

@@ -259,7 +259,7 @@ static int word_in(const char *word, size_t n, const char *const *words)
 	return -1;
 }
 
-bool bpft_py_grouping(const char *by, int bits4, int bits6, struct bpft_grouping *grouping)
+bool bpft_py_grouping(const char *by, const int bits[2], const int share[2], struct bpft_grouping *grouping)
 {
 	const char *at = by, *colon;
 	int fields = 0, end = BPFT_END_SENDER;
@@ -284,26 +284,32 @@ bool bpft_py_grouping(const char *by, int bits4, int bits6, struct bpft_grouping
 		PyErr_Format(PyExc_ValueError, "by: %s is not known", by);
 		return false;
 	}
-	if (bits4 < 0 || bits4 > 32 || bits6 < 0 || bits6 > 128) {
+	if (bits[0] < 0 || bits[0] > 32 || bits[1] < 0 || bits[1] > 128) {
 		PyErr_SetString(PyExc_ValueError, "bits: up to 32 and up to 128");
 		return false;
 	}
-	*grouping = (struct bpft_grouping){ (uint8_t)fields, (uint8_t)bits4, (uint8_t)bits6, (enum bpft_ends)end };
+	if (share[1] < 1 || share[1] > UINT8_MAX || share[0] < 0 || share[0] >= share[1]) {
+		PyErr_SetString(PyExc_ValueError, "share: (0, 1), or one of up to 255");
+		return false;
+	}
+	*grouping = (struct bpft_grouping){ (uint8_t)fields, (uint8_t)bits[0], (uint8_t)bits[1], (enum bpft_ends)end,
+	                                    (uint8_t)share[0], (uint8_t)share[1] };
 	return true;
 }
 
 static PyObject *table_add_records(PyObject *object, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"version", "records", "by", "bits", NULL};
+	static char *names[] = {"version", "records", "by", "bits", "share", NULL};
 	const char *by = "raw";
-	int version, bits4 = 32, bits6 = 128;
+	int version, bits[2] = {32, 128}, share[2] = {0, 1};
 	struct bpft_grouping grouping;
 	Py_buffer records;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iy*|s(ii):add_records", names, &version, &records, &by, &bits4, &bits6))
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iy*|s(ii)(ii):add_records", names, &version, &records, &by, &bits[0],
+	                                 &bits[1], &share[0], &share[1]))
 		return NULL;
 	struct bpft_table *t = bpft_py_idle_table(object);
-	bool good = t && bpft_py_version(version) && bpft_py_grouping(by, bits4, bits6, &grouping);
+	bool good = t && bpft_py_version(version) && bpft_py_grouping(by, bits, share, &grouping);
 	Py_ssize_t n = good ? bpft_py_record_count(&records, version) : -1;
 	if (n >= 0) {
 		Py_BEGIN_ALLOW_THREADS
@@ -393,7 +399,7 @@ static PyMethodDef table_methods[] = {
 	{"set_counters", table_set_counters, METH_O, "set_counters(dict): the inverse of counters()"},
 	{"merge", table_merge, METH_O, "merge(other): add its records and counters"},
 	{"add_records", (PyCFunction)(void (*)(void))table_add_records, METH_VARARGS | METH_KEYWORDS,
-	 "add_records(version, records, by='raw', bits=(32, 128)): add dense records under a reduced key"},
+	 "add_records(version, records, by='raw', bits=(32, 128), share=(0, 1)): add dense records under a reduced key"},
 	{"get", table_get, METH_VARARGS, "get(version, key) -> (packets, all, data) or None"},
 	{"totals", table_totals, METH_NOARGS, "totals() -> (packets, all, data)"},
 	{"view", (PyCFunction)(void (*)(void))table_view, METH_VARARGS | METH_KEYWORDS,

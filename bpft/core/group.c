@@ -10,6 +10,7 @@ struct rule {                /* what is left of a key */
 	uint64_t mask[WORDS6], set[WORDS6];
 	enum bpft_ends ends;
 	bool service;            /* the ports become one first */
+	uint8_t share, shares;   /* keys of other shares are passed over */
 };
 
 static void keep_address(uint8_t *mask, unsigned bits)
@@ -28,7 +29,7 @@ static struct rule make_rule(int version, const struct bpft_grouping *g)
 	const uint8_t absent = (uint8_t)((ports ? 0 : BPFT_NO_PORTS) | (keep & BPFT_KEEP_PROTO ? 0 : BPFT_NO_PROTO));
 	struct bpft_key_tail mask = {0}, set = { .flags = absent };
 	uint8_t words[K6] = {0};
-	struct rule r = { .ends = g->ends, .service = keep & BPFT_KEEP_SERVICE };
+	struct rule r = { .ends = g->ends, .service = keep & BPFT_KEEP_SERVICE, .share = g->share, .shares = g->shares };
 
 	if (keep & BPFT_KEEP_SRC)
 		keep_address(words, bits);
@@ -141,10 +142,17 @@ ALWAYS_INLINE void add_records(struct bpft_table *t, const int v, const uint8_t 
 				add_sums(&sums[m - 1], &add);
 				continue;
 			}
-			for (; made; made--, m++) {
+			for (unsigned from = m; made; made--, from++) {
+				uint64_t h = hash(keys[from], key_size);
+
+				/* By bits that neither place nor tag are made of first: shares fill their tables alike. */
+				if (rule->shares > 1 && (h & 0xffff) % rule->shares != rule->share)
+					continue;
+				if (from != m)
+					memcpy(keys[m], keys[from], key_size);
 				sums[m] = add;
-				hashed[m] = hash(keys[m], key_size);
-				prefetch_slot(&t->half[v], hashed[m]);
+				hashed[m] = h;
+				prefetch_slot(&t->half[v], hashed[m++]);
 			}
 		}
 		for (unsigned i = 0; i < m; i++)

@@ -132,7 +132,7 @@ static void merge_counters(struct bpft_counters *to, const struct bpft_counters 
 
 void bpft_table_merge(struct bpft_table *t, const struct bpft_table *src)
 {
-	static const struct bpft_grouping raw = { BPFT_KEEP_ALL, 32, 128, BPFT_END_SENDER };
+	static const struct bpft_grouping raw = { BPFT_KEEP_ALL, 32, 128, BPFT_END_SENDER, 0, 1 };
 
 	for (int v = 0; v < 2; v++) {
 		const struct half *h = &src->half[v];

@@ -47,6 +47,7 @@ struct bpft_grouping {
 	uint8_t fields;          /* BPFT_KEEP_* */
 	uint8_t bits4, bits6;    /* leading bits of addresses that are kept: 32 and 128 are all */
 	enum bpft_ends ends;
+	uint8_t share, shares;   /* 0 of 1: all keys; i of n: about an n-th of them, each key in one share of a process */
 };
 /* Add n dense records under the reduced key; see _core.pyi add_records(). */
 void bpft_table_add_records(struct bpft_table *t, int version, const void *records, size_t n,

@@ -12,7 +12,7 @@ from bpft.report import units
 from bpft.report.ahead import ahead
 from bpft.report.completeness import Completeness
 from bpft.report.coverage import Coverage
-from bpft.report.dimension import grouping
+from bpft.report.dimension import SUMS, grouping
 from bpft.report.group import WRAP, Tally, Totals, added, remainder
 from bpft.report.part import Columns, Part, Piece
 from bpft.report.period import Period
@@ -21,6 +21,7 @@ from bpft.report.source import Sources
 from bpft.report.where import Where
 
 if TYPE_CHECKING:
+    from bpft.core import Sort
     from bpft.report.bucket import Bucket, Buckets
     from bpft.report.rates import GroupRate, InterfaceRate
     from bpft.report.scope import Scopes
@@ -105,12 +106,26 @@ class Answer:
         return found
 
 
+_BY_SUM: dict[str, Sort] = {"packets": "packets", "all": "all", "data": "data"}
+_ROWS_AT_ONCE = 4_000_000  # distinct rows take 50 bytes each: of more, shares are summed one after the other
+
+
+def _shares(question: Question, rows: int) -> int:
+    """How many shares of all rows are summed one after the other: one, unless only the largest are asked for."""
+    by = grouping(question.by)
+    largest = question.top and question.sort in ("", *SUMS) and not question.reverse
+    if not largest or question.where or by.outer or list(by.tables) != ["rows"] or not by.has_addresses:
+        return 1
+    return max(1, min(255, -(-rows // _ROWS_AT_ONCE)))
+
+
 class _Reading:
     """Parts on their way into tables."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Question, shares: int = 1) -> None:
         self.grouping = grouping(question.by)
         check_sort(self.grouping, question.sort)
+        self.shares = shares
         self.where = Where(question.where) if question.where else None
         self.tallies: dict[tuple[str | None, ...], Tally] = {}
         self.before_where = Tally(grouping("proto"))
@@ -173,8 +188,22 @@ class _Reading:
         known = {"interface": _interface(part), "scope": scope}
         outer = tuple(known.get(name, bucket and bucket.name) for name in self.grouping.outer)
         if outer not in self.tallies:
-            self.tallies[outer] = Tally(self.grouping, outer, bucket)
+            self.tallies[outer] = Tally(self.grouping, outer, bucket, (0, self.shares))
         return self.tallies[outer]
+
+    def add_shares(self, parts: list[Part], sort: Sort, top: int) -> None:
+        """What is left of the rows of parts that were added, a share after the other; of each the largest stay."""
+        for whole in self.tallies.values():
+            whole.keep_largest(sort, top)
+            for share in range(1, self.shares):
+                tally = Tally(self.grouping, share=(share, self.shares))
+                for part in parts:
+                    pieces = part.columns(self.grouping.needed)
+                    with ahead(pieces) if part.is_long else nullcontext(pieces) as some:
+                        for piece in some:
+                            piece.add_to(tally)
+                tally.keep_largest(sort, top)
+                whole.join(tally)
 
     def totals(self) -> Totals:
         """Of the records asked for."""
@@ -205,7 +234,9 @@ def _interface(part: Part) -> str:
 
 def answer(question: Question, sources: Sources) -> Answer:
     """Sum the records of the sources that lie in the period.  Raises BpftError."""
-    reading, left_out = _Reading(question), Coverage()
+    shares = _shares(question, sources.rows_of(question.period.takes))
+    reading, left_out = _Reading(question, shares), Coverage()
+    again: list[Part] = []  # parts that are read once more
     for part in sources.parts():
         header = part.header
         wanted = not question.interfaces or header.interface in question.interfaces
@@ -218,6 +249,11 @@ def answer(question: Question, sources: Sources) -> Answer:
             reading.add(part)
         except BlockDamaged as error:
             sources.troubles.append(str(error))
+            continue
+        if shares > 1:
+            again.append(part)
+    if shares > 1:
+        reading.add_shares(again, _BY_SUM.get(question.sort, "all"), question.top)
     if not reading.coverage.blocks:
         raise _nothing(question, left_out)
     notes = []

@@ -35,11 +35,20 @@ class Tally:
     and "out" are what went there as seen from the local side.  "once": where rows count a record twice, its total.
     """
 
-    def __init__(self, grouping: Grouping, outer: tuple[str | None, ...] = (), bucket: Bucket | None = None) -> None:
-        """outer: the cells that all rows share; bucket: that one of them, if there is one."""
+    def __init__(
+        self,
+        grouping: Grouping,
+        outer: tuple[str | None, ...] = (),
+        bucket: Bucket | None = None,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
+        """outer: the cells that all rows share; bucket: that one of them, if there is one; share: of all rows."""
         self.grouping = grouping
         self.outer = outer
         self.bucket = bucket
+        self.share = share
+        self.forgotten = 0  #: rows of which only the sums are known
+        self.forgotten_sums: Totals = (0, 0, 0)
         self.tables: dict[str, Table] = {role: Table() for role in grouping.tables}
         self._by_way = "scope" in grouping.outer and "self" not in grouping.tables
 
@@ -47,16 +56,35 @@ class Tally:
         """Add dense records; way: where they went, for scopes."""
         for role, by in self.grouping.tables.items():
             if not self._by_way or role in ("rows", "once", way):
-                self.tables[role].add_records(version, records, by=by, bits=self.grouping.bits)
+                self.tables[role].add_records(version, records, by=by, bits=self.grouping.bits, share=self.share)
 
     def add_columns(self, version: Version, rows: int, columns: list[tuple[int, int, bytes]]) -> None:
         """Add the records of a row group, none of which is the remainder.  ValueError where they make no sense."""
-        tables = [(self.tables[role], by, self.grouping.bits) for role, by in self.grouping.tables.items()]
+        bits = self.grouping.bits
+        tables = [(self.tables[role], by, bits, self.share) for role, by in self.grouping.tables.items()]
         core.add_columns(version, rows, columns, tables)
 
     def totals(self) -> Totals:
         """(packets, all, data) of the records, each counted once."""
-        return self.tables[next(role for role in ("once", "rows", "out") if role in self.tables)].totals()
+        table = self.tables[next(role for role in ("once", "rows", "out") if role in self.tables)]
+        return added(table.totals(), self.forgotten_sums)
+
+    def keep_largest(self, sort: Sort, top: int) -> None:
+        """Forget all rows but those, where no others will be asked for; their number and sums stay."""
+        whole, kept = self.tables["rows"], Table()
+        for version in VERSIONS:
+            kept.add_records(version, whole.view(version, sort=sort, limit=top).records(0, top))
+        before, after = whole.totals(), kept.totals()
+        self.forgotten += len(whole) - len(kept)
+        gone = before[0] - after[0], before[1] - after[1], before[2] - after[2]
+        self.forgotten_sums = added(self.forgotten_sums, gone)
+        self.tables["rows"] = kept
+
+    def join(self, other: Tally) -> None:
+        """Take over another share of the rows."""
+        self.tables["rows"].merge(other.tables["rows"])
+        self.forgotten += other.forgotten
+        self.forgotten_sums = added(self.forgotten_sums, other.forgotten_sums)
 
     def finish(self) -> Finished:
         """Its rows; nothing may be added afterwards."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from bpft import core
 from bpft.errors import UsageError
 from bpft.report.dimension import ADDRESSES, BUCKETS, Grouping
-from bpft.report.group import RECORD_SIZE, VERSIONS, WRAP, Tally, chunks
+from bpft.report.group import RECORD_SIZE, VERSIONS, WRAP, Tally, added, chunks
 from bpft.report.group import SUMS as RECORD_SUMS
 
 if TYPE_CHECKING:
@@ -62,9 +62,11 @@ class Section:
         self.finished = tally.finish()
         self.grouping = tally.grouping
         self._remainder = tally.is_remainder
+        self._forgotten = tally.forgotten
+        self.forgotten_sums = tally.forgotten_sums
 
     def __len__(self) -> int:
-        return len(self.finished.rows)
+        return len(self.finished.rows) + self._forgotten
 
     def records(
         self, version: Version, sort: str, top: int, reverse: bool = False, size: int = _IN_MEMORY
@@ -153,7 +155,10 @@ class Ranking:
         found = [0] * len(self.grouping.sums)
         for section in self.sections:
             rows, into, out = section.finished
-            parts = [*rows.totals(), *(table.totals()[1] for table in (into, out) if table is not None)]
+            parts = [
+                *added(rows.totals(), section.forgotten_sums),
+                *(table.totals()[1] for table in (into, out) if table is not None),
+            ]
             found = [(one + more) % WRAP for one, more in zip(found, parts, strict=True)]
         return tuple(found)
 
