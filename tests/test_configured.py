@@ -214,8 +214,8 @@ def test_mistakes(started: list[Settings], tmp_path: Path, capsys: pytest.Captur
     write(tmp_path, "[times]\ndump = 5\nsaves = 5\n")
     assert trafd.main(["--config", "-i", "eth7"]) == 1
     assert capsys.readouterr().err == (
-        f'trafd: {tmp_path}/etc/bpft/bpft.toml:2: dump is 5; write a part of a day as "30s", "5min", "1h" or "1d", or "off" '
-        "(1 more: bpft config check)\n"
+        f'trafd: {tmp_path}/etc/bpft/bpft.toml:2: dump is 5; write a part of a day as "30s", "5min", "1h" or "1d", '
+        'or "off" (1 more: bpft config check)\n'
     )
     assert trafd.main(["--config", "--read", "x", "-f", "y"]) == 127
     assert not started

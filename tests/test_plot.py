@@ -154,7 +154,7 @@ def test_nothing_that_matches_is_said(log: Path) -> None:
 def test_one_way_to_show_it(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["report", str(log), "--plot", "--json"]) == 127
     assert run(["report", str(log), "--plot", "--html", "-"]) == 127
-    assert capsys.readouterr().err.count("take one of them") == 2
+    assert capsys.readouterr().err.count("bpft: --plot, --html and --format each") == 2
 
 
 def test_it_stands_on_a_terminal_of_80_by_24(log: Path) -> None:

@@ -184,9 +184,11 @@ def test_a_name_is_looked_up_in_the_files_of_the_configuration(root: Path) -> No
 def test_who_is_not_known_is_told_with_whom_is_near(root: Path) -> None:
     words = ("all", "--root", root)
     refused(run("who", "10.0.0.9", *words), 1, "10.0.0.9 is not in", "reaches from 2026-11-20", "is 10.0.0.1")
+    day = ("2026-11-20", "--root", root)
+    refused(run("who", "10.0.0.9", *day), 1, "not in what was recorded of 2026-11-20")
     refused(run("who", "8.8.4.4", *words), 1, "nearest address in it is 8.8.8.8")
     refused(run("who", "fd00::1", *words), 1, "fd00::1 is not in")
-    refused(run("who", "10.0.0.1", "--root", root), 1, "nothing lies in today")
+    refused(run("who", "10.0.0.1", "--root", root), 1, "nothing of today is recorded")
     refused(run("who", "10.0.0.1", "all", "-i", "eth7", "--root", root), 1, "nothing of eth7")
     refused(run("who", "10.0.0.0/8", *words), 127, "--where 'net 10.0.0.0/8'")
     refused(run("who", "10.0.0.1", "yesturday", "--root", root), 127, "did you mean yesterday?")

@@ -81,9 +81,9 @@ def report(
     form = "json" if as_json else form
     show = Show("plot" if plot else "html" if page else form, numeric, units, root)
     if (form != "table") + plot + bool(page) > 1:
-        raise UsageError("bpft report: --plot, --html and --format each are a way to show it: take one of them")
+        raise UsageError("--plot, --html and --format each are a way to show it: take one of them")
     if form == "parquet" and sys.stdout.isatty():
-        raise UsageError("bpft report: Parquet is nothing for a terminal: use > FILE, or a pipe")
+        raise UsageError("--format parquet: nothing for a terminal: use > FILE, or a pipe")
     found = asked.read(words, files, When(begin, end, billing_day, zone))
     rows = top if top is not None else _TABLE_ROWS if form == "table" else 0
     grouping = by or "key"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class NothingInPeriod(BpftError):
-    """nothing lies in {0} (the middle of a block decides); what is recorded reaches from {1} to {2}; say all for it"""
+    """nothing of {0} is recorded (a block's middle decides); what there is reaches from {1} to {2}; say all for it"""
 
 
 class NothingDated(BpftError):

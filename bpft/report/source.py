@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bpft import blockscan
 from bpft.blockscan import Damage
@@ -21,9 +21,6 @@ from bpft.report.part import Part
 from bpft.report.stream import START, Stream
 from bpft.report.units import moment
 from bpft.source import Source
-
-if TYPE_CHECKING:
-    pass
 
 _RESTLESS_S = 2.0  # a log that was written to so lately may be in the middle of a block
 _AGAIN_S = 0.05

@@ -193,7 +193,7 @@ def _unknown(own: Sequence[str], period: Period, interfaces: tuple[str, ...], so
     except BpftError as error:
         return error  # Nothing was recorded then.
     nearest = _nearest(own[0], everybody)
-    when = f" in {period.said}" if period.said and period.said != "all" else ""
+    when = f" of {period.said}" if period.said and period.said != "all" else ""
     since = f", which reaches from {units.moment(everybody.coverage.begin_ns)} to "
     since += units.moment(everybody.coverage.end_ns)
     hint = f"; the nearest address in it is {nearest}" if nearest else ""
