@@ -9,7 +9,10 @@ from bpft.logfile import LogWriter
 from bpft.record import Counters, Header
 from bpft.report import answer as answers
 from bpft.report.answer import Question, answer
+from bpft.report.group import Tally
 from bpft.report.source import Sources
+
+TAKE_SHARE = Tally.take_share
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,15 @@ def test_shares_say_what_the_whole_says(log: Path, by: str, sort: str, monkeypat
         whole = asked(top)
         with monkeypatch.context() as few:
             few.setattr(answers, "_ROWS_AT_ONCE", 2500)
+            shared: list[tuple[int, int]] = []
+            few.setattr(Tally, "take_share", lambda tally, share, shared=shared: take_share(shared, tally, share))
             assert asked(top) == whole
+        assert bool(shared) == (by in ("pair", "key") and top > 0 and sort != "key")
+
+
+def take_share(shared: list[tuple[int, int]], tally: Tally, share: tuple[int, int]) -> None:
+    shared.append(share)
+    TAKE_SHARE(tally, share)
 
 
 def test_only_what_asks_for_the_largest_is_shared() -> None:

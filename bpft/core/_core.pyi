@@ -78,6 +78,8 @@ class Table:
         would need too much memory.  "other" is in one of them as well.
         An "other" record keeps being "other" under every grouping ("self" ignores it).
         """
+    def share(self, i: int, n: int, /) -> Table:
+        """A table of those records that are in the i-th of n shares of all keys, as for add_records(); no counters."""
     def get(self, version: Version, key: ReadableBuffer) -> tuple[int, int, int] | None:
         """(packets, all, data) of one key: the first 16 or 40 bytes of a dense record."""
     def totals(self) -> tuple[int, int, int]:

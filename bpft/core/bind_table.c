@@ -232,6 +232,29 @@ static PyObject *table_merge(PyObject *object, PyObject *other)
 	Py_RETURN_NONE;
 }
 
+static PyObject *table_share(PyObject *object, PyObject *args)
+{
+	PyTypeObject *type = Py_TYPE(object);
+	int share, shares;
+
+	if (!PyArg_ParseTuple(args, "ii:share", &share, &shares))
+		return NULL;
+	struct bpft_table *from = bpft_py_idle_table(object);
+	if (!from)
+		return NULL;
+	if (shares < 1 || shares > UINT8_MAX || share < 0 || share >= shares) {
+		PyErr_SetString(PyExc_ValueError, "share: (0, 1), or one of up to 255");
+		return NULL;
+	}
+	PyObject *made = PyObject_CallNoArgs((PyObject *)type);
+	if (made) {
+		Py_BEGIN_ALLOW_THREADS
+		bpft_table_add_share(((struct py_table *)made)->table, from, (uint8_t)share, (uint8_t)shares);
+		Py_END_ALLOW_THREADS
+	}
+	return made;
+}
+
 /* The index of a word in a NULL-ended list, or -1 with ValueError set. */
 static int choice(const char *what, const char *word, const char *const *words)
 {
@@ -398,6 +421,7 @@ static PyMethodDef table_methods[] = {
 	{"counters", table_counters, METH_NOARGS, "counters() -> dict: what became of every frame (SEMANTICS C3)"},
 	{"set_counters", table_set_counters, METH_O, "set_counters(dict): the inverse of counters()"},
 	{"merge", table_merge, METH_O, "merge(other): add its records and counters"},
+	{"share", table_share, METH_VARARGS, "share(i, n) -> Table: those of its records that are in the i-th of n shares"},
 	{"add_records", (PyCFunction)(void (*)(void))table_add_records, METH_VARARGS | METH_KEYWORDS,
 	 "add_records(version, records, by='raw', bits=(32, 128), share=(0, 1)): add dense records under a reduced key"},
 	{"get", table_get, METH_VARARGS, "get(version, key) -> (packets, all, data) or None"},

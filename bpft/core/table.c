@@ -132,7 +132,13 @@ static void merge_counters(struct bpft_counters *to, const struct bpft_counters 
 
 void bpft_table_merge(struct bpft_table *t, const struct bpft_table *src)
 {
-	static const struct bpft_grouping raw = { BPFT_KEEP_ALL, 32, 128, BPFT_END_SENDER, 0, 1 };
+	bpft_table_add_share(t, src, 0, 1);
+	merge_counters(&t->counters, &src->counters);
+}
+
+void bpft_table_add_share(struct bpft_table *t, const struct bpft_table *src, uint8_t share, uint8_t shares)
+{
+	const struct bpft_grouping raw = { BPFT_KEEP_ALL, 32, 128, BPFT_END_SENDER, share, shares };
 
 	for (int v = 0; v < 2; v++) {
 		const struct half *h = &src->half[v];
@@ -140,7 +146,6 @@ void bpft_table_merge(struct bpft_table *t, const struct bpft_table *src)
 			bpft_table_add_records(t, v ? 6 : 4, h->chunk[at >> CHUNK_BITS],
 			                       h->count - at < CHUNK ? h->count - at : CHUNK, &raw);
 	}
-	merge_counters(&t->counters, &src->counters);
 }
 
 /* ---- the rest ------------------------------------------------------------------------ */

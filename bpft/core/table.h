@@ -29,6 +29,8 @@ void bpft_table_add_flows(struct bpft_table *t, struct bpft_flow *flows, unsigne
 void bpft_table_add_times(struct bpft_table *t, int64_t first_ns, int64_t last_ns);
 /* Add src's records and counters. */
 void bpft_table_merge(struct bpft_table *t, const struct bpft_table *src);
+/* Add those of src's records that are in a share (see struct bpft_grouping), no counters. */
+void bpft_table_add_share(struct bpft_table *t, const struct bpft_table *src, uint8_t share, uint8_t shares);
 /* The sums under one key (struct bpft_key4 or bpft_key6), or NULL. */
 const struct bpft_sums *bpft_table_get(const struct bpft_table *t, int version, const void *key);
 void bpft_table_totals(const struct bpft_table *t, struct bpft_sums *sums);

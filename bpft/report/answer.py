@@ -107,11 +107,11 @@ class Answer:
 
 
 _BY_SUM: dict[str, Sort] = {"packets": "packets", "all": "all", "data": "data"}
-_ROWS_AT_ONCE = 4_000_000  # distinct rows take 50 bytes each: of more, shares are summed one after the other
+_ROWS_AT_ONCE = 2_500_000  # rows take 55 bytes each: of more, shares are summed one after the other
 
 
 def _shares(question: Question, rows: int) -> int:
-    """How many shares of all rows are summed one after the other: one, unless only the largest are asked for."""
+    """In how many shares rows may have to be summed: one, unless only the largest are asked for."""
     by = grouping(question.by)
     largest = question.top and question.sort in ("", *SUMS) and not question.reverse
     if not largest or question.where or by.outer or list(by.tables) != ["rows"] or not by.has_addresses:
@@ -122,10 +122,10 @@ def _shares(question: Question, rows: int) -> int:
 class _Reading:
     """Parts on their way into tables."""
 
-    def __init__(self, question: Question, shares: int = 1) -> None:
+    def __init__(self, question: Question, most_shares: int) -> None:
         self.grouping = grouping(question.by)
         check_sort(self.grouping, question.sort)
-        self.shares = shares
+        self.most_shares, self.shares = most_shares, 1
         self.where = Where(question.where) if question.where else None
         self.tallies: dict[tuple[str | None, ...], Tally] = {}
         self.before_where = Tally(grouping("proto"))
@@ -167,6 +167,8 @@ class _Reading:
                     piece.add_to(self._tally(part, bucket))
                 else:
                     self._add_piece(part, piece, bucket)
+                if self.shares < self.most_shares:
+                    self._share_if_many()
 
     def _add_piece(self, part: Part, piece: Piece, bucket: Bucket | None) -> None:
         """What is "other" of a piece, and with --where what is asked for; by scope, each share where it belongs."""
@@ -188,8 +190,14 @@ class _Reading:
         known = {"interface": _interface(part), "scope": scope}
         outer = tuple(known.get(name, bucket and bucket.name) for name in self.grouping.outer)
         if outer not in self.tallies:
-            self.tallies[outer] = Tally(self.grouping, outer, bucket, (0, self.shares))
+            self.tallies[outer] = Tally(self.grouping, outer, bucket)
         return self.tallies[outer]
+
+    def _share_if_many(self) -> None:
+        (tally,) = self.tallies.values()  # rows that a block tells nothing of
+        if len(tally.tables["rows"]) > _ROWS_AT_ONCE:
+            self.shares = self.most_shares
+            tally.take_share((0, self.shares))
 
     def add_shares(self, parts: list[Part], sort: Sort, top: int) -> None:
         """What is left of the rows of parts that were added, a share after the other; of each the largest stay."""
@@ -234,8 +242,8 @@ def _interface(part: Part) -> str:
 
 def answer(question: Question, sources: Sources) -> Answer:
     """Sum the records of the sources that lie in the period.  Raises BpftError."""
-    shares = _shares(question, sources.rows_of(question.period.takes))
-    reading, left_out = _Reading(question, shares), Coverage()
+    most_shares = _shares(question, sources.rows_of(question.period.takes))
+    reading, left_out = _Reading(question, most_shares), Coverage()
     again: list[Part] = []  # parts that are read once more
     for part in sources.parts():
         header = part.header
@@ -250,9 +258,9 @@ def answer(question: Question, sources: Sources) -> Answer:
         except BlockDamaged as error:
             sources.troubles.append(str(error))
             continue
-        if shares > 1:
+        if most_shares > 1:
             again.append(part)
-    if shares > 1:
+    if reading.shares > 1:
         reading.add_shares(again, _BY_SUM.get(question.sort, "all"), question.top)
     if not reading.coverage.blocks:
         raise _nothing(question, left_out)

@@ -69,6 +69,11 @@ class Tally:
         table = self.tables[next(role for role in ("once", "rows", "out") if role in self.tables)]
         return added(table.totals(), self.forgotten_sums)
 
+    def take_share(self, share: tuple[int, int]) -> None:
+        """From now on only these rows are summed, and of those that are there the others are dropped."""
+        self.tables["rows"] = self.tables["rows"].share(*share)
+        self.share = share
+
     def keep_largest(self, sort: Sort, top: int) -> None:
         """Forget all rows but those, where no others will be asked for; their number and sums stay."""
         whole, kept = self.tables["rows"], Table()
