@@ -170,7 +170,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_without_a_file_it_is_today_of_all_that_was_recorded(root: Path) -> None:
-    refused(run("report", "--root", root), 1, "bpft: nothing of today is recorded", "2026-10-22 10:00:00 UTC to", "say all")
+    refused(run("report", "--root", root), 1, "nothing of today is recorded", "2026-10-22 10:00:00 UTC to", "say all")
     (section,) = json.loads(run("report", "all", "--json", BPFT_ROOT=str(root)).stdout)["sections"]
     assert (section["totals"]["all"], section["interfaces"], section["period"]) == (2100, ["eth0"], "all")
     one = json.loads(run("report", "2026-10-22", "-i", "eth0", "--json", "--root", root).stdout)
