@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bpft.paths import Paths
     from bpft.top.change import Dense
 
-ANSWER_WITHIN_S = 30.0  #: of a daemon, which may be saving
+ANSWER_WITHIN_S = 5.0  #: of a daemon, which may be saving; one that hangs must not hold up the others for long
 _MAX_FLOWS = 1 << 18  # of a capture of our own; small ones beyond are summed up
 
 
