@@ -99,6 +99,11 @@ ALWAYS_INLINE unsigned reduce(const uint8_t *key, const size_t size, const struc
 		memcpy(out[0], whole, size);
 		return r->ends != BPFT_END_SELF;
 	}
+	if (r->ends == BPFT_END_SELF) { /* hardly ever: the addresses tell at once */
+		const uint64_t other = size == K4 ? whole[0] << 32 | whole[0] >> 32 : whole[2];
+		if ((whole[0] ^ other) & r->mask[0])
+			return 0;
+	}
 	if (r->service)
 		one_port((uint8_t *)whole, size);
 	if (r->ends == BPFT_END_RECEIVER) {
