@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
 from bpft.block import MAGIC, Block, Refused, find_end, read_block
@@ -116,6 +116,18 @@ def _whole_size(source: Source) -> int | None:
     size = source.size
     fcntl.flock(source.fileno(), fcntl.LOCK_UN)
     return size
+
+
+def backwards(source: Source, end: int) -> Generator[Block, None, int]:
+    """The blocks that end at ``end`` and before it, the last one first, up to damage; returns where it stopped."""
+    while end and (start := find_end(source, end)) is not None:
+        try:
+            block = read_block(source, start)
+        except ValueError:
+            break
+        yield block
+        end = start
+    return end
 
 
 def last_block(source: Source) -> tuple[Block | None, Damage | None]:

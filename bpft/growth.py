@@ -6,7 +6,8 @@ from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
-from bpft.block import Block, find_end, read_block
+from bpft.block import Block
+from bpft.blockscan import backwards
 from bpft.keeping import Keep
 from bpft.lognames import parts
 from bpft.source import Source
@@ -83,11 +84,4 @@ def _backwards(files: list[Path]) -> Iterator[Block]:
     """Blocks from the last one on; of each file up to its first damage."""
     for path in reversed(files):
         source = Source(path)
-        end = source.size
-        while end and (start := find_end(source, end)) is not None:
-            try:
-                block = read_block(source, start)
-            except ValueError:
-                break
-            yield block
-            end = start
+        yield from backwards(source, source.size)

@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bpft import access
 from bpft.blockscan import is_log
-from bpft.errors import CannotWrite
+from bpft.errors import CannotRead, CannotWrite
+from bpft.paths import DAMAGED
 
 MODE = 0o640
 FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -27,6 +29,20 @@ def parts(log: Path) -> list[Path]:
     """A log and the files that rotation made of it, those that are there: not what another trafd appends to."""
     found = [path for path in siblings(log) if not path.with_name(f".{path.name}.lock").exists()]
     return [*found, log] if log.exists() else found
+
+
+def recorded(directory: Path) -> list[Path]:
+    """The logs or dumps that trafd keeps in a directory, which need not be there, sorted.  Raises CannotRead.
+
+    Not what it could not read of a dump and set aside (Paths.damaged); a log's EXT may end like that, without "~".
+    """
+    try:
+        found = sorted(path for path in directory.iterdir() if path.name.startswith("trafd.") and path.is_file())
+    except FileNotFoundError:
+        return []
+    except OSError as why:
+        raise CannotRead(why.filename or directory, access.reading(directory, why)) from why
+    return [path for path in found if not (path.name.endswith(DAMAGED) and "~" in path.name)]
 
 
 def lock_log(path: Path, more_flags: int = 0) -> int:

@@ -19,12 +19,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpft import core
+from bpft import blockscan, core
 from bpft.block import read_block, write_block
 from bpft.cli.group import run
 from bpft.paths import Paths, paths
 from bpft.record import Counters, Header, InterfaceDelta
-from bpft.report import live, overview, recent
+from bpft.report import live, overview
 from bpft.report.overview import Overview, Stretch, overviews
 from bpft.report.period import SECOND, Period, read_words
 from bpft.report.render import overview as render
@@ -206,13 +206,13 @@ def test_a_dump_and_what_a_daemon_holds_count_once(where: Paths, monkeypatch: py
 def test_of_an_old_log_only_the_end_is_read(where: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     hourly(where.log("eth0"), at("2026-01-01"), at("2026-11-22T10:00"))
     count = Counter[str]()
-    real: Callable[..., object] = recent.read_block
+    real: Callable[..., object] = blockscan.read_block
 
     def counting(*arguments: object) -> object:
         count["blocks"] += 1
         return real(*arguments)
 
-    monkeypatch.setattr(recent, "read_block", counting)
+    monkeypatch.setattr(blockscan, "read_block", counting)
     assert flows(only(where))[2] == (515_000, 5150, 515)
     assert count["blocks"] == 515 + 1
 

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import click
 
-from bpft import access
 from bpft.cli.asked import configured
 from bpft.config import places
 from bpft.errors import BpftError, CannotRead, UsageError
-from bpft.lognames import parts, siblings
+from bpft.lognames import parts, recorded, siblings
 from bpft.messages import one_line
 from bpft.paths import Paths, check_name, environment_root
 from bpft.report import traflog as old
@@ -135,12 +134,7 @@ def _log(where: Paths, interface: str | None) -> list[str]:
 
 def _logs(directory: Path) -> list[Path]:
     """The logs themselves, without what rotation made of them."""
-    try:
-        found = sorted(path for path in directory.iterdir() if path.name.startswith("trafd.") and path.is_file())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise CannotRead(str(directory), access.reading(str(directory), error)) from error
+    found = recorded(directory)
     rotated = {path for log in found for path in siblings(log)}
     return [path for path in found if path not in rotated]
 

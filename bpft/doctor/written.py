@@ -7,11 +7,12 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 
 from bpft import access
 from bpft.block import Block, find_end, read_block
-from bpft.blockscan import scan
+from bpft.blockscan import backwards, scan
 from bpft.doctor.facts import RECENT_NS, Dump, Log, RecentBlock
 from bpft.errors import BlockDamaged, BpftError, CannotRead
 from bpft.heritage import is_old
@@ -112,20 +113,12 @@ def _end(source: Source, size: int) -> tuple[Block | None, str]:
 
 def _recent(last: Block, since_ns: int, told: set[bytes]) -> Iterator[RecentBlock]:
     """From the last block back to one that ended before since_ns, or to damage; undated ones may lie between."""
-    block = last
-    for _ in range(_MOST_BLOCKS):
+    for block in islice(chain([last], backwards(last.source, last.offset)), _MOST_BLOCKS):
         if NO_CLOCK_NS <= block.header.end_ns < since_ns:
             return
         if block.id not in told:
             told.add(block.id)
             yield RecentBlock(block.header, block.length)
-        start = find_end(block.source, block.offset)
-        try:
-            if start is None:
-                return
-            block = read_block(block.source, start)
-        except ValueError:
-            return
 
 
 # ---- dumps ----

@@ -76,6 +76,18 @@ class Account:
         if header.loopback and header.link_types == [_ETHERNET]:
             self.accounted -= _ETHERNET_HEADER * sum(frames for frames, *_ in counters.direction.values())
 
+    def figures(self) -> dict[str, object]:
+        """For programs; what could not be compared has none."""
+        return {
+            "blocks": self.blocks,
+            "blocks_compared": self.compared,
+            "bytes_accounted": self.accounted if self.compared else None,
+            "bytes_moved": self.moved if self.compared else None,
+            "packets_dropped": self.dropped,
+            "packets_dropped_by_interface": self.if_dropped,
+            "not_comparable": dict(self.reasons),
+        }
+
     def lines(self, show: Units) -> list[str]:
         """For people."""
         lost = f"{units.count(self.dropped, show) if self.dropped else 'no'} {_packets(self.dropped)} by the kernel"

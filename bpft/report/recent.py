@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from bpft import access, blockscan
-from bpft.block import Block, find_end, read_block
+from bpft import blockscan
+from bpft.block import Block
 from bpft.blockscan import Damage
 from bpft.errors import CannotRead
 from bpft.lineage import lineage, mark
-from bpft.paths import DAMAGED, Paths
+from bpft.lognames import recorded
+from bpft.paths import Paths
 from bpft.record import Header
 from bpft.report import live
 from bpft.source import Source
@@ -23,27 +24,13 @@ def recent(where: Paths, since_ns: int, troubles: list[str]) -> tuple[list[Block
     found = live.tables(where, (), troubles.append)  # before dumps, and those before logs: nothing falls between
     counted = {(block.header.interface, block.header.host) for block in found}
     for directory in (where.dumps, where.logs):
-        for path in _files(directory):
+        for path in recorded(directory):
             try:
                 found += _last(path, since_ns, troubles)
             except CannotRead as error:
                 if path.exists():  # else a save has just taken it
                     troubles.append(str(error))
     return [found[place] for place in lineage([mark(block) for block in found]).counts], counted
-
-
-def _files(directory: Path) -> list[Path]:
-    try:
-        return sorted(path for path in directory.iterdir() if path.name.startswith("trafd.") and _is_kept(path))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise CannotRead(str(directory), access.reading(str(directory), error)) from error
-
-
-def _is_kept(path: Path) -> bool:
-    """Whether it is no part of a dump that was set aside as damaged (bpft.paths.Paths.damaged)."""
-    return path.is_file() and not (path.name.endswith(DAMAGED) and "~" in path.name)
 
 
 def _last(path: Path, since_ns: int, troubles: list[str]) -> Iterator[Block]:
@@ -62,17 +49,7 @@ def _last(path: Path, since_ns: int, troubles: list[str]) -> Iterator[Block]:
 
 def _backwards(source: Source) -> Iterator[Block | Damage]:
     """From the end on; where damage is met, what lies before it is looked for from the start."""
-    end = source.size
-    while end:
-        start = find_end(source, end)
-        if start is None:
-            break
-        try:
-            block = read_block(source, start)
-        except ValueError:
-            break
-        yield block
-        end = start
+    end = yield from blockscan.backwards(source, source.size)
     if end:
         yield from reversed([found for found in blockscan.scan(source, check=False) if found.offset < end])
 

@@ -14,8 +14,9 @@ from bpft.blockscan import Damage
 from bpft.core import Table
 from bpft.errors import BlockDamaged, BpftError, CannotRead, NotACapture
 from bpft.lineage import decisive, lineage, mark
+from bpft.lognames import recorded
 from bpft.meter.result import FileResult
-from bpft.paths import DAMAGED, Paths
+from bpft.paths import Paths
 from bpft.record import Counters, Header
 from bpft.report.part import Part
 from bpft.report.stream import START, Stream
@@ -75,10 +76,10 @@ class Sources:
 
         Logs until there is no new name among them: one that is set aside meanwhile is found under its new one.
         """
-        for path in _recorded(paths.dumps):
+        for path in recorded(paths.dumps):
             self._add_unless_gone(path)
         known: set[Path] = set()
-        while new := [path for path in _recorded(paths.logs) if path not in known]:
+        while new := [path for path in recorded(paths.logs) if path not in known]:
             known.update(new)
             for path in new:
                 self._add_log(path)
@@ -241,22 +242,6 @@ def _is_restless(path: Path) -> bool:
         return abs(time.time() - path.stat().st_mtime) < _RESTLESS_S
     except OSError:
         return False
-
-
-def _recorded(directory: Path) -> list[Path]:
-    """The files that trafd keeps in a directory, which need not be there."""
-    try:
-        paths = sorted(path for path in directory.iterdir() if path.name.startswith("trafd."))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise CannotRead(error.filename, _reason(error.filename, error)) from error
-    return [path for path in paths if not _is_set_aside(path.name) and path.is_file()]
-
-
-def _is_set_aside(name: str) -> bool:
-    """Whether it is what trafd could not read of a dump (Paths.damaged); a log's EXT may end like that, without "~"."""
-    return name.endswith(DAMAGED) and "~" in name
 
 
 def _capture_header(name: str, table: Table, result: FileResult) -> Header:

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from bpft.top.source import Reading
     from bpft.top.viewer import Viewer
 
-#: (style, text): styles are the keys of STYLES, "" is plain.
+#: (style, text): styles are those of screen.py's palette, "" is plain.
 Span: TypeAlias = tuple[str, str]
 Line: TypeAlias = list[Span]
-STYLES = ("title", "alert", "dim", "tab", "head", "sorted", "all", "bar", "selected", "selected bar", "key")
 
 _HINTS = (("?", "help"), ("q", "quit"), ("Tab", "view"), ("s", "sort"), ("/", "filter"), ("Enter", "zoom in"))
 _MORE = (("Esc", "back"), ("p", "pause"), ("n", "names"), ("i", "interface"))

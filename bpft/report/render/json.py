@@ -162,16 +162,10 @@ def _rate(rate: Rate) -> dict[str, Any]:
 def _account(account: Account, missing: dict[str, list[Span]]) -> dict[str, Any]:
     return {
         "interface": account.interface,
-        "blocks": account.blocks,
-        "blocks_compared": account.compared,
-        "bytes_accounted": account.accounted if account.compared else None,
-        "bytes_moved": account.moved if account.compared else None,
-        "packets_dropped": account.dropped,
-        "packets_dropped_by_interface": account.if_dropped,
+        **account.figures(),
         "counter_resets": account.resets,
         "not_watched_ns": union(missing.get(account.interface, [])),
         "not_watched": missing.get(account.interface, []),
-        "not_comparable": dict(account.reasons),
     }
 
 

@@ -184,13 +184,7 @@ def _interface(one: Overview, now_ns: int) -> dict[str, Any]:
             for host in one.hosts
         ],
         "completeness": {
-            "blocks": account.blocks,
-            "blocks_compared": account.compared,
-            "bytes_accounted": account.accounted if account.compared else None,
-            "bytes_moved": account.moved if account.compared else None,
-            "packets_dropped": account.dropped,
-            "packets_dropped_by_interface": account.if_dropped,
-            "not_comparable": dict(account.reasons),
+            **account.figures(),
             "adds_up": not one.lost_frames,
             "text": _told(one),
         },
