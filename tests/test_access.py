@@ -85,7 +85,7 @@ def test_without_the_group_it_is_to_be_made(monkeypatch: pytest.MonkeyPatch) -> 
     [
         ("/var/lib/bpft", "/var/lib/bpft/trafd.eth0", "have root let you read it: chgrp -R bpft /var/lib/bpft; "),
         ("/var/lib/bpft", "/var/lib/bpft/tmp", "have root let you read it: chgrp -R bpft /var/lib/bpft; "),
-        ("/root", "/root/trafd.eth0", "run as root"),
+        ("/srv/closed", "/srv/closed/trafd.eth0", "run as root"),
     ],
 )
 def test_a_closed_directory_is_what_has_to_be_opened(
