@@ -68,8 +68,8 @@ static uint64_t walk(int fd, unsigned mode)
 		if (mode == 1) {
 			sum += frame.caplen;
 		} else if (mode == 2) {
-			bpft_decode(&meter.decoder, &frame, &meter.batch[packets % BPFT_BATCH]);
-			sum += meter.batch[packets % BPFT_BATCH].all;
+			bpft_decode(&meter.decoder, &frame, &meter.batch[0][packets % BPFT_BATCH]);
+			sum += meter.batch[0][packets % BPFT_BATCH].all;
 		} else {
 			bpft_meter_frame(&meter, &frame);
 		}

@@ -36,18 +36,22 @@ static inline bool bpft_reader_next(struct bpft_reader *r, struct bpft_frame *f)
 	uint32_t word[4];         /* seconds, fraction, captured, on the wire */
 	size_t left = (size_t)(r->end - r->at);
 
-	if (!r->plain || left < sizeof word)
-		return bpft_reader_next_any(r, f);
-	memcpy(word, r->at, sizeof word);
-	if (word[2] > BPFT_MAX_CAPLEN || left - sizeof word < word[2])
-		return bpft_reader_next_any(r, f);
-	*f = (struct bpft_frame){
-		.data = r->at + sizeof word, .caplen = word[2], .wirelen = word[3] > word[2] ? word[3] : word[2],
-		.linktype = r->linktype, .ns = (int64_t)word[0] * 1000000000 + (int64_t)word[1] * r->tick,
-	};
-	r->at += sizeof word + word[2];
-	__builtin_prefetch(r->at + 128); /* the record after the next, more or less */
-	return true;
+	if (r->plain && left >= sizeof word) {
+		memcpy(word, r->at, sizeof word);
+		if (word[2] <= BPFT_MAX_CAPLEN && left - sizeof word >= word[2]) {
+			*f = (struct bpft_frame){
+				.data = r->at + sizeof word, .caplen = word[2], .wirelen = word[3] > word[2] ? word[3] : word[2],
+				.linktype = r->linktype, .ns = (int64_t)word[0] * 1000000000 + (int64_t)word[1] * r->tick,
+			};
+			r->at += sizeof word + word[2];
+			__builtin_prefetch(r->at + 128); /* the record after the next, more or less */
+			return true;
+		}
+	}
+	struct bpft_frame any = {0};      /* so that a plain frame need not lie in memory */
+	bool found = bpft_reader_next_any(r, &any);
+	*f = any;
+	return found;
 }
 
 #endif

@@ -34,51 +34,69 @@ void bpft_keep_service(struct bpft_key_tail *key);
 /* What bpft_decode() does not settle at once. */
 void bpft_decode_any(struct bpft_decoder *dec, const struct bpft_frame *frame, struct bpft_flow *flow);
 
+/* The tail of a key (struct bpft_key_tail, no VLAN) as one word; ports: four bytes as they stand in the packet. */
+static inline uint64_t bpft_tail_word(const uint8_t *ports, uint8_t proto, uint8_t flags)
+{
+	uint32_t as_read;
+
+	memcpy(&as_read, ports, sizeof as_read);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return as_read | (uint64_t)proto << 32 | (uint64_t)flags << 40;
+#else
+	return (uint64_t)as_read << 32 | (uint32_t)proto << 24 | (uint32_t)flags << 16;
+#endif
+}
+
 /* What most frames are, in few branches: Ethernet, IPv4 without options or IPv6 without extensions, TCP or UDP with its
  * whole header captured, lengths that agree, not merged, addresses and ports kept.  false: anything else or any doubt; the
- * long way decides those, and would decide these alike. */
+ * long way decides those, and would decide these alike.  Keys are written by words, which are hashed next. */
 static inline bool bpft_decode_plain(const struct bpft_decoder *dec, const struct bpft_frame *frame, struct bpft_flow *f)
 {
 	enum { ETHER = 14, IP4 = 0x0800, IP6 = 0x86DD, TCP = 20, UDP = 8 /* header bytes */ };
 	const uint8_t *ip = frame->data + ETHER, *l4;
-	struct bpft_key_tail *tail;
+	const uint8_t dir = f->dir;
 	uint32_t header, total;
+	uint8_t proto;
+	bool four;
 
 	if (frame->caplen < ETHER + BPFT_IP4_HEADER + TCP || frame->segment)
 		return false;
 	uint16_t type = bpft_be16(frame->data + 12);
 	if (type == IP4 && ip[0] == 0x45) {
+		four = true;
 		total = bpft_be16(ip + 2);
 		if (bpft_be16(ip + 6) & 0x1FFF)
 			return false;
-		f->version = 4;
-		memcpy(&f->key.v4, ip + 12, 8);
-		tail = &f->key.v4.tail;
-		tail->proto = ip[9];
+		proto = ip[9];
 		header = BPFT_IP4_HEADER;
 	} else if (type == IP6 && ip[0] >> 4 == 6 && frame->caplen >= ETHER + BPFT_IP6_HEADER + TCP) {
+		four = false;
 		total = BPFT_IP6_HEADER + bpft_be16(ip + 4);
-		f->version = 6;
-		memcpy(&f->key.v6, ip + 8, 32);
-		tail = &f->key.v6.tail;
-		tail->proto = ip[6];
+		proto = ip[6];
 		header = BPFT_IP6_HEADER;
 	} else {
 		return false;
 	}
 	l4 = ip + header;
-	const bool tcp = tail->proto == BPFT_TCP;
+	/* Which of the two it is cannot be guessed: computed, not branched to. */
 	const uint32_t offset = (l4[12] >> 4) * 4u, most = offset < TCP ? TCP : offset;
-	if (!tcp && tail->proto != BPFT_UDP)
+	const uint32_t tcp = 0u - (proto == BPFT_TCP), udp = 0u - (proto == BPFT_UDP);
+	if (!(tcp | udp))
 		return false;
-	header += tcp ? most : UDP; /* chosen, not branched to: which it is cannot be guessed */
+	header += (most & tcp) | (UDP & udp);
 	if (total < header || total > frame->wirelen - ETHER || (dec->mtu && total > dec->mtu))
 		return false;
-	memcpy(tail, l4, 4);
-	tail->flags = f->dir;
-	tail->vlan = 0;
+	const uint64_t tail = bpft_tail_word(l4, proto, dir);
+	if (four) {
+		memcpy(f->key.word, ip + 12, 8);
+		f->key.word[1] = tail;
+	} else {
+		memcpy(f->key.word, ip + 8, 32);
+		f->key.word[4] = tail;
+	}
 	if (dec->key.ports == BPFT_PORTS_SERVICE)
-		bpft_keep_service(tail);
+		bpft_keep_service(four ? &f->key.v4.tail : &f->key.v6.tail);
+	f->version = four ? 4 : 6;
 	f->packets = 1;
 	f->all = total;
 	f->data = total - header;
@@ -93,8 +111,10 @@ static inline void bpft_decode(struct bpft_decoder *dec, const struct bpft_frame
 	f->dir = frame->dir;
 	if (!f->dir && dec->have_mac && frame->caplen >= 12)
 		f->dir = memcmp(frame->data + 6, dec->mac, 6) ? BPFT_DIR_RX : BPFT_DIR_TX;
-	if (frame->linktype != dec->linktype || !dec->plain || !bpft_decode_plain(dec, frame, f))
-		bpft_decode_any(dec, frame, f);
+	if (frame->linktype != dec->linktype || !dec->plain || !bpft_decode_plain(dec, frame, f)) {
+		const struct bpft_frame copy = *frame; /* so that a plain frame need not lie in memory */
+		bpft_decode_any(dec, &copy, f);
+	}
 }
 
 #endif

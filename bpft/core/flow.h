@@ -93,6 +93,7 @@ struct bpft_flow {           /* the summary: one frame in, one of these out */
 	union {
 		struct bpft_key4 v4;
 		struct bpft_key6 v6;
+		uint64_t word[5]; /* either, as it is hashed and compared */
 	} key;
 	uint64_t hash;       /* keyed hash of the key, filled by the meter */
 	uint32_t all, data;  /* bytes this frame adds */

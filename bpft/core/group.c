@@ -131,14 +131,14 @@ ALWAYS_INLINE unsigned reduce(const uint8_t *key, const size_t size, const struc
 ALWAYS_INLINE void add_records(struct bpft_table *t, const int v, const uint8_t *rec, size_t n, const size_t key_size,
                                const struct rule *rule)
 {
-	uint64_t keys[2 * BATCH][WORDS6], hashed[2 * BATCH];
-	struct bpft_sums sums[2 * BATCH];
-	uint8_t *found[2 * BATCH];
+	uint64_t keys[2 * BPFT_BATCH][WORDS6], hashed[2 * BPFT_BATCH];
+	struct bpft_sums sums[2 * BPFT_BATCH];
+	uint8_t *found[2 * BPFT_BATCH];
 
 	while (n) {
 		const uint64_t folded = t->counters.folded;
 		unsigned m = 0;
-		for (; m < BATCH && n; n--, rec += rec_size(key_size)) {
+		for (; m < BPFT_BATCH && n; n--, rec += rec_size(key_size)) {
 			unsigned made = reduce(rec, key_size, rule, &keys[m]);
 			struct bpft_sums add;
 

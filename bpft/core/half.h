@@ -1,4 +1,5 @@
-/* half.h - inside the table: one half of it, IPv4 or IPv6, and how a key finds its sums.  For table.c, group.c and half.c.
+/* half.h - inside the table: one half of it, IPv4 or IPv6, and how a key finds its sums.  For table.c, group.c and
+ * half.c, and for the meter, which fetches ahead.
  *
  * Everything takes the key's size as a constant, so that the compiler makes one
  * version for each IP version; the few large steps (growth, fold) are in half.c.
@@ -11,7 +12,6 @@
 #include "table.h"
 
 enum {
-	BATCH = 32,               /* keys in flight: enough to hide a cache miss */
 	CHUNK_BITS = 18,          /* records a chunk: 10 MB (IPv4), 16 MB (IPv6), touched as they fill */
 	CHUNK = 1 << CHUNK_BITS,
 };
@@ -187,6 +187,13 @@ ALWAYS_INLINE uint8_t *prefetch_record(const struct half *h, uint64_t hashed, co
 			return rec;
 		}
 	return NULL;
+}
+
+/* A flow that bpft_table_add_flows() is going to add: hashed, its slot on the way into the cache. */
+ALWAYS_INLINE void bpft_table_expect(const struct bpft_table *t, const int version, struct bpft_flow *f)
+{
+	f->hash = hash(f->key.word, version == 4 ? K4 : K6);
+	prefetch_slot(&t->half[version != 4], f->hash);
 }
 
 /* As sums_for(), first trying the record that was prefetched when so many records had been folded: growth moves none,

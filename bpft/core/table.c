@@ -4,49 +4,17 @@
 
 #include "half.h"
 
-/* Frames of a batch by direction: most batches know but one, whose sums then stay in registers. */
-static void count_frames(struct bpft_counters *n, const struct bpft_flow *flows, unsigned many, bool one_direction)
-{
-	uint64_t bytes = 0, wire_frames = 0, wire_bytes = 0;
-
-	for (unsigned i = 0; i < many && !one_direction; i++) {
-		n->dir[flows[i].dir].frames++;
-		n->dir[flows[i].dir].bytes += flows[i].wirelen;
-		n->dir[flows[i].dir].wire_frames += flows[i].packets;
-		n->dir[flows[i].dir].wire_bytes += flows[i].wire;
-	}
-	if (!one_direction)
-		return;
-	for (unsigned i = 0; i < many; i++) {
-		bytes += flows[i].wirelen;
-		wire_frames += flows[i].packets;
-		wire_bytes += flows[i].wire;
-	}
-	n->dir[flows->dir].frames += many;
-	n->dir[flows->dir].bytes += bytes;
-	n->dir[flows->dir].wire_frames += wire_frames;
-	n->dir[flows->dir].wire_bytes += wire_bytes;
-}
-
-/* Add flows of one IP version: n of them at `which` places of the batch, or the first n where that is NULL. */
-ALWAYS_INLINE void add_some(struct bpft_table *t, const int v, struct bpft_flow *flows, const uint8_t *which, unsigned n,
-                            const size_t key_size)
+ALWAYS_INLINE void add_flows(struct bpft_table *t, const int v, const struct bpft_flow *flows, unsigned n, const size_t key_size)
 {
 	struct half *h = &t->half[v];
 	const uint64_t folded = t->counters.folded;
-	uint8_t *rec[BATCH];
+	uint8_t *rec[BPFT_BATCH];
 
-	for (unsigned i = 0; i < n; i++) {
-		struct bpft_flow *f = &flows[which ? which[i] : i];
-
-		f->hash = hash(&f->key, key_size);
-		prefetch_slot(h, f->hash);
-	}
 	for (unsigned i = 0; i < n; i++)
-		rec[i] = prefetch_record(h, flows[which ? which[i] : i].hash, key_size);
+		rec[i] = prefetch_record(h, flows[i].hash, key_size);
 	for (unsigned i = 0; i < n; i++) {
-		const struct bpft_flow *f = &flows[which ? which[i] : i];
-		struct bpft_sums *s = prefetched_sums(t, v, &f->key, f->hash, rec[i], folded, key_size);
+		const struct bpft_flow *f = &flows[i];
+		struct bpft_sums *s = prefetched_sums(t, v, f->key.word, f->hash, rec[i], folded, key_size);
 
 		if (s) {
 			s->packets += f->packets;
@@ -56,47 +24,12 @@ ALWAYS_INLINE void add_some(struct bpft_table *t, const int v, struct bpft_flow 
 	}
 }
 
-/* Where the flows of each IP version are; without branches, since which it is cannot be guessed. */
-static void add_mixed(struct bpft_table *t, struct bpft_flow *flows, unsigned n)
+void bpft_table_add_flows(struct bpft_table *t, int version, const struct bpft_flow *flows, unsigned n)
 {
-	uint8_t four[BATCH], six[BATCH];
-	unsigned fours = 0, sixes = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		four[fours] = six[sixes] = (uint8_t)i;
-		fours += flows[i].version == 4;
-		sixes += flows[i].version == 6;
-	}
-	t->counters.counted += fours + sixes;
-	for (unsigned i = 0; fours + sixes < n && i < n; i++)
-		if (!flows[i].version)
-			t->counters.skipped[flows[i].skip]++;
-	add_some(t, 0, flows, four, fours, K4);
-	add_some(t, 1, flows, six, sixes, K6);
-}
-
-static void add_batch(struct bpft_table *t, struct bpft_flow *flows, unsigned n)
-{
-	unsigned other_direction = 0, not_four = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		other_direction |= flows[i].dir ^ flows->dir;
-		not_four |= flows[i].version ^ 4u;
-	}
-	count_frames(&t->counters, flows, n, !other_direction);
-	t->counters.seen += n;
-	if (not_four) {
-		add_mixed(t, flows, n);
-		return;
-	}
-	t->counters.counted += n;
-	add_some(t, 0, flows, NULL, n, K4);
-}
-
-void bpft_table_add_flows(struct bpft_table *t, struct bpft_flow *flows, unsigned n)
-{
-	for (unsigned done = 0; done < n; done += BATCH)
-		add_batch(t, flows + done, n - done < BATCH ? n - done : BATCH);
+	if (version == 4)
+		add_flows(t, 0, flows, n, K4);
+	else
+		add_flows(t, 1, flows, n, K6);
 }
 
 static void add_times(struct bpft_counters *to, int64_t first_ns, int64_t last_ns)
@@ -109,13 +42,10 @@ static void add_times(struct bpft_counters *to, int64_t first_ns, int64_t last_n
 		to->first_ns = first_ns;
 }
 
-void bpft_table_add_times(struct bpft_table *t, int64_t first_ns, int64_t last_ns)
+void bpft_table_add_counters(struct bpft_table *t, const struct bpft_counters *from)
 {
-	add_times(&t->counters, first_ns, last_ns);
-}
+	struct bpft_counters *to = &t->counters;
 
-static void merge_counters(struct bpft_counters *to, const struct bpft_counters *from)
-{
 	to->seen += from->seen;
 	to->counted += from->counted;
 	to->folded += from->folded;
@@ -133,7 +63,7 @@ static void merge_counters(struct bpft_counters *to, const struct bpft_counters 
 void bpft_table_merge(struct bpft_table *t, const struct bpft_table *src)
 {
 	bpft_table_add_share(t, src, 0, 1);
-	merge_counters(&t->counters, &src->counters);
+	bpft_table_add_counters(t, &src->counters);
 }
 
 void bpft_table_add_share(struct bpft_table *t, const struct bpft_table *src, uint8_t share, uint8_t shares)

@@ -23,10 +23,11 @@ uint64_t bpft_table_count(const struct bpft_table *t, int version); /* version 0
 size_t bpft_table_memory(const struct bpft_table *t);               /* bytes in use; chunks are touched as they fill */
 struct bpft_counters *bpft_table_counters(struct bpft_table *t);
 
-/* Add decoded frames, skipped ones to their counters; hash need not be set. */
-void bpft_table_add_flows(struct bpft_table *t, struct bpft_flow *flows, unsigned n);
-/* Frames were captured between these times, UTC nanoseconds; 0, 0: none that tells one. */
-void bpft_table_add_times(struct bpft_table *t, int64_t first_ns, int64_t last_ns);
+enum { BPFT_BATCH = 32 };    /* flows in flight: enough to hide cache misses */
+
+/* Add up to BPFT_BATCH flows of one IP version, each expected before (bpft_table_expect()); counters are told apart. */
+void bpft_table_add_flows(struct bpft_table *t, int version, const struct bpft_flow *flows, unsigned n);
+void bpft_table_add_counters(struct bpft_table *t, const struct bpft_counters *more);
 /* Add src's records and counters. */
 void bpft_table_merge(struct bpft_table *t, const struct bpft_table *src);
 /* Add those of src's records that are in a share (see struct bpft_grouping), no counters. */
