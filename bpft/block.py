@@ -7,10 +7,10 @@ before anything of it is believed.  ``Block.verify`` checks every byte, by the c
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bpft import core
 from bpft.blocklayout import (
@@ -114,8 +114,7 @@ def _packed(table: core.Table, min_all: int) -> Iterator[tuple[bytes, int]]:
                 yield pack_group(compressor, rows, other, columns), rows
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """A block in a file: what it says about itself, and where its row groups lie."""
 
     source: Source

@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from bpft.block import MAGIC, Block, Refused, find_end, read_block
 from bpft.errors import BlockDamaged
@@ -12,8 +12,7 @@ from bpft.source import Source
 _CHUNK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(NamedTuple):
     """Bytes that hold no block that can be read here, and why."""
 
     offset: int
@@ -60,7 +59,7 @@ def scan(path: str | os.PathLike[str] | Source, check: bool = True) -> Iterator[
         if not isinstance(found, Damage):
             yield found
         elif found.offset < whole:
-            yield replace(found, length=min(found.length, whole - found.offset))
+            yield found._replace(length=min(found.length, whole - found.offset))
 
 
 def walk(source: Source, offset: int, check: bool) -> Iterator[Block | Damage]:

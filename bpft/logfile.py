@@ -4,8 +4,9 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from bpft import access, core, messages
 from bpft.block import MAGIC, Block, read_block, write_block
@@ -31,8 +32,7 @@ __all__ = [
 _FOREIGN = "it holds no block of a log; move it away first"
 
 
-@dataclass(frozen=True, slots=True)
-class AppendResult:
+class AppendResult(NamedTuple):
     """A block that is on the disk (SEMANTICS E3: acknowledged)."""
 
     id: bytes

@@ -1,16 +1,15 @@
 """When a log is set aside for a new one, and under which name: by day, by month or by size, in a time zone."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import NamedTuple
 
 from bpft.errors import UsageError
 from bpft.record import Header
 
 _SECOND = 1_000_000_000
 _PREFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
-_SIZE = re.compile(r"(\d{1,12})\s*(|k|m|g|ki|mi|gi)b?\Z", re.IGNORECASE)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -33,8 +32,7 @@ def middle(header: Header, tz: tzinfo | None) -> datetime:
     return moment.astimezone(tz)
 
 
-@dataclass(frozen=True, slots=True)
-class Rotation:
+class Rotation(NamedTuple):
     """When a log that a block is to be appended to has to make way."""
 
     period: str = ""  #: strftime format of what a file holds one of; "": no matter when
@@ -59,7 +57,7 @@ class Rotation:
 
 def size_of(text: str) -> int:
     """Bytes of a size as 10MB, 64M or 512KiB; 0: it is none."""
-    found = _SIZE.match(text)
+    found = re.fullmatch(r"(\d{1,12})\s*(|k|m|g|ki|mi|gi)b?", text, re.IGNORECASE)
     return int(found[1]) * _PREFIXES[found[2].lower()] if found else 0
 
 

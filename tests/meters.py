@@ -4,7 +4,7 @@ import io
 import socket
 import struct
 import tempfile
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 
 from bpft import core
 from bpft.meter.reference import meter_reference
@@ -59,7 +59,7 @@ def describe(table: core.Table, result: FileResult = NO_FILE) -> Metered:
             flags.setdefault(key, set()).add(flag)
     counters = table.counters()
     assert counters["seen"] == counters["counted"] + sum(counters["skipped"].values())  # C3
-    return Metered(*astuple(result), rows, flags, counters, records)
+    return Metered(*result, rows, flags, counters, records)
 
 
 def c_meter(capture: bytes, **options) -> Metered:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bpft.core import Table
 from bpft.daemon.epoch import Cut, Epoch
-from bpft.host import InterfaceInfo, LinkCounters
+from bpft.host.interface import InterfaceInfo, LinkCounters
 from bpft.record import Header
 from bpft.series import Series
 

@@ -320,7 +320,7 @@ def test_a_vanished_interface_is_dumped_waited_for_and_counted_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(presence, "LOOK_EVERY_S", 0.02)
-    rig = Rig(tmp_path, count=10)
+    rig = Rig(tmp_path, stop_after=10)
     rig.tap.count(1, 3, 300)
     rig.tap.end("gone")
     thread = threading.Thread(target=rig.run)

@@ -83,7 +83,7 @@ def test_else_it_is_appended_as_recovered(
     settings: Settings, was: dict[str, str] | None, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = dump(settings, replace(HEADER, **(was or {})))  # type: ignore[arg-type]
-    assert recover(replace(settings, resume=was is not None), log(settings)) is None
+    assert recover(settings._replace(resume=was is not None), log(settings)) is None
     ((header, saved),) = logged(settings)
     assert (header.source, header.epoch, saved) == ("recovered", HEADER.epoch, {1: (2, 5000)})
     assert (header.begin_ns, header.end_ns) == (1_000, 2_000)
@@ -94,7 +94,7 @@ def test_else_it_is_appended_as_recovered(
 def test_recovering_obeys_the_minimum(settings: Settings) -> None:
     """C8."""
     dump(settings)
-    recover(replace(settings, resume=False, min_all=6000), log(settings))
+    recover(settings._replace(resume=False, min_all=6000), log(settings))
     ((header, saved),) = logged(settings)
     assert saved == {0: (2, 5000)}
     assert header.min_all == 6000
@@ -108,7 +108,7 @@ def test_what_was_saved_already_is_stale(settings: Settings, resume: bool, rotat
     log(settings).append(HEADER, table())
     if rotated:
         settings.paths.log("x").rename(settings.paths.logs / f"trafd.{rotated}")
-    assert recover(replace(settings, resume=resume), log(settings)) is None
+    assert recover(settings._replace(resume=resume), log(settings)) is None
     assert not path.exists()
     assert len(logged(settings)) == (0 if rotated else 1)
 
@@ -117,7 +117,7 @@ def test_a_dump_later_than_its_block_is_no_stale_one(settings: Settings) -> None
     """A save whose bytes stayed although it failed, and a dump after it: the dump holds more (E7)."""
     dump(settings, replace(HEADER, end_ns=3_000))
     log(settings).append(HEADER, table(1, 4000))
-    assert recover(replace(settings, resume=False), log(settings)) is None
+    assert recover(settings._replace(resume=False), log(settings)) is None
     assert [saved for _, saved in logged(settings)] == [{1: (2, 4000)}, {1: (2, 5000)}]
 
 
@@ -156,7 +156,7 @@ def test_bytes_behind_the_block_of_a_dump_cost_nothing(
     path = dump(settings)
     whole = path.read_bytes()
     path.write_bytes(whole + extra)
-    found = recover(replace(settings, resume=resume), log(settings))
+    found = recover(settings._replace(resume=resume), log(settings))
     aside = path.with_name("trafd.x~1.damaged")
     assert aside.read_bytes() == extra
     assert f"warning: {path}" in capsys.readouterr().err
@@ -196,7 +196,7 @@ def test_a_log_that_cannot_be_written_leaves_the_dump(settings: Settings, monkey
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(CannotWrite, match="No space left"):
-        recover(replace(settings, resume=False), log(settings))
+        recover(settings._replace(resume=False), log(settings))
     assert path.exists()
     assert logged(settings) == []
 

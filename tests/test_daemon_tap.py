@@ -12,7 +12,7 @@ from bpft.daemon import tap as tap_module
 from bpft.daemon.settings import Settings
 from bpft.daemon.tap import NOT_THERE, Tap
 from bpft.errors import CannotCapture
-from bpft.host import InterfaceInfo
+from bpft.host.interface import InterfaceInfo
 from bpft.paths import paths
 
 

@@ -14,8 +14,7 @@ from bpft.core import RECORD4, SKIP_REASONS
 from bpft.daemon.settings import BYTES_A_FLOW, Settings, default_max_flows
 from bpft.host.devices import Device
 from bpft.host.routes import Routes
-from bpft.meter.capture import PLAIN
-from bpft.meter.keymode import KeyMode
+from bpft.meter.keymode import PLAIN, KeyMode
 from bpft.selection import View
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -44,7 +43,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
 def test_defaults(started: list[Settings]) -> None:
     assert trafd.main(["-i", "eth7"]) == 0
     (it,) = started
-    assert (it.interface, it.ext, it.filter, it.count, it.min_all) == ("eth7", "eth7", "", 0, 1024)
+    assert (it.interface, it.ext, it.filter, it.stop_after, it.min_all) == ("eth7", "eth7", "", 0, 1024)
     assert (it.optimize, it.promiscuous, it.resume, it.key, it.foreground) == (True, True, False, PLAIN, False)
     assert it.engine == "auto"
     assert it.max_flows == default_max_flows() > 0
@@ -54,10 +53,10 @@ def test_defaults(started: list[Settings]) -> None:
 @pytest.mark.parametrize(
     ("words", "field", "value"),
     [
-        (["-c", "7"], "count", 7),
-        (["-c7"], "count", 7),
-        (["--count", "7"], "count", 7),
-        (["--count=7"], "count", 7),
+        (["-c", "7"], "stop_after", 7),
+        (["-c7"], "stop_after", 7),
+        (["--count", "7"], "stop_after", 7),
+        (["--count=7"], "stop_after", 7),
         (["-f", "web"], "ext", "web"),
         (["--ext", "web"], "ext", "web"),
         (["-m", "0"], "min_all", 0),

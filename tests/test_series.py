@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bpft import blockdef
 from bpft.daemon.epoch import Cut, Epoch
-from bpft.host import InterfaceInfo, LinkCounters
+from bpft.host.interface import InterfaceInfo, LinkCounters
 from bpft.record import Header
 from bpft.series import MAX_POINTS, STEP_NS, Point, Series, joined
 

@@ -1,7 +1,6 @@
 """trafd: the daemon's command line, every option of its manual."""
 
 import re
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,6 @@ from bpft.cli import output
 from bpft.cli.number import number
 from bpft.daemon.settings import Settings, default_max_flows, flows_in
 from bpft.errors import BadExpression, BpftError, CannotRead, UsageError
-from bpft.meter.capture import program_text
 from bpft.meter.keymode import WHOLE, KeyMode
 from bpft.paths import check_name, environment_root, paths
 from bpft.rotation import rotation, size_of, zone
@@ -119,11 +117,15 @@ def trafd(
         options |= settle(context, options)
     settings = _settings(words, read is not None, print_filter, **options)
     if print_filter:
+        from bpft.meter.capture import program_text
+
         text = program_text(settings.interface, read, settings.filter, settings.optimize, settings.engine)
         click.echo(text, nl=False)
         return 0
     if read is not None:
         if read == "-":
+            import signal
+
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends who writes to us; what came is kept.
         from bpft.daemon import offline  # counting a file needs little of what counting an interface does
 
@@ -175,7 +177,7 @@ def _settings(
         optimize=not options["no_optimize"],
         promiscuous=not options["no_promiscuous"],
         min_all=options["min_size"],
-        count=options["count"] or 0,
+        stop_after=options["count"] or 0,
         resume=options["resume"],
         key=key,
         max_flows=_max_flows(options["max_flows"], options["max_memory"], offline),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from bpft import host
 from bpft.core import Table
 from bpft.daemon.describe import Kernel, counters
-from bpft.host import InterfaceInfo, LinkCounters
+from bpft.host.interface import InterfaceInfo, LinkCounters
 from bpft.record import NO_CLOCK_NS, CountingMode, Header, InterfaceDelta
 from bpft.series import Series
 

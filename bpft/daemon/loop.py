@@ -65,7 +65,7 @@ class Loop:
         """watch: what tells of changed interfaces; without one they are looked at each second."""
         self._settings, self._keeper, self._tap = settings, keeper, tap
         self._control, self._signals, self._notifier = control, signals, notifier or Notifier()
-        self._ended = tap.start(settings.count)
+        self._ended = tap.start(settings.stop_after)
         self._waiting: dict[str, list[Client]] = {command: [] for command in COMMANDS}
         self._wanted: set[str] = set()
         self._had_terminal = settings.foreground and _has_terminal()
@@ -238,7 +238,7 @@ class Loop:
 
     def _go_on(self) -> None:
         """The interface is back."""
-        left = self._settings.count and self._settings.count - self._keeper.frames()
+        left = self._settings.stop_after and self._settings.stop_after - self._keeper.frames()
         self._keeper.epoch.sighted(self._keeper.cut())
         self._ended = self._tap.start(left)
         messages.notice(f"{self._settings.interface}: is back, counting again")

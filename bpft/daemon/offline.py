@@ -32,7 +32,7 @@ def read(settings: Settings, capture: str) -> None:
             table,
             filter=settings.filter,
             optimize=settings.optimize,
-            count=settings.count,
+            count=settings.stop_after,
             key=settings.key,
             engine=settings.engine,
         )

@@ -3,8 +3,8 @@
 import os
 import pwd
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bpft import access
 from bpft.errors import BpftError
@@ -22,8 +22,7 @@ class CannotDrop(BpftError):
     """privileges cannot be given up: {0}"""
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(NamedTuple):
     """Who the daemon becomes."""
 
     name: str

@@ -1,12 +1,14 @@
 """What the command line decided: one object, handed to every part of the daemon."""
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from bpft import host
-from bpft.meter.capture import PLAIN, Engine
-from bpft.meter.keymode import KeyMode
+from bpft.meter.keymode import PLAIN, KeyMode
 from bpft.paths import Paths
 from bpft.rotation import Rotation
+
+if TYPE_CHECKING:
+    from bpft.meter.capture import Engine
 
 #: What a flow costs while a full table is saved, of IPv6, the dearer one: its record (64), its slots of the index (13
 #: to 26), the sorting (32), and a share of the row group in hand.  A growing index, old and new at once, costs less.
@@ -18,8 +20,7 @@ _LEAST_FLOWS, _MOST_FLOWS = 1 << 16, 1 << 22
 _MAIN, _OF = 7, 8
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """One trafd.  Names are checked (P4), paths absolute."""
 
     interface: str
@@ -29,14 +30,14 @@ class Settings:
     optimize: bool = True
     promiscuous: bool = True
     min_all: int = 1024  #: -m, acts when a table is appended to the log (C8)
-    count: int = 0  #: -c, 0: without end (C9)
+    stop_after: int = 0  #: frames, -c; 0: without end (C9)
     resume: bool = False
     key: KeyMode = PLAIN
     max_flows: int = 0  #: of all tables of the process together; 0: no cap
     buffer: int = 0  #: bytes of the kernel's buffer; 0: by memory
     foreground: bool = False
     user: str = ""  #: who the daemon becomes once it has opened what only root can; "": it stays who it is
-    engine: Engine = "auto"
+    engine: "Engine" = "auto"
     rotation: Rotation | None = None  #: when the log makes way for a new one; None: when somebody renames it
     dump_every_s: int = 0  #: seconds between timed dumps, a part of a day; 0: none
     save_every_s: int = 0  #: the same of saves

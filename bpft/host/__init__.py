@@ -1,23 +1,20 @@
 """The one door to the operating system: interfaces, their counters and addresses, clocks, memory.
 
-linux.py or bsd.py answers about interfaces; what both systems share is here.
+linux.py or bsd.py answers about interfaces, and is imported by who asks; what both systems share is here.
 """
 
 import os
 import sys
-import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-if sys.platform.startswith("linux"):
-    from bpft.host.linux import boottime_ns, clock_synchronised, interfaces
-else:
-    from bpft.host.bsd import boottime_ns, clock_synchronised, interfaces
 from bpft.digest import blake2b
-from bpft.host.interface import InterfaceInfo, LinkCounters
+from bpft.host.clock import boottime_ns, clock_synchronised, utc_ns
+
+if TYPE_CHECKING:
+    from bpft.host.interface import InterfaceInfo
 
 __all__ = [
-    "InterfaceInfo",
-    "LinkCounters",
     "boottime_ns",
     "clock_synchronised",
     "hostname",
@@ -31,22 +28,26 @@ __all__ = [
 ]
 
 
+def interfaces(name: str = "") -> "list[InterfaceInfo]":
+    """The interfaces that are here, in the kernel's order, or the one called name.  OSError where it does not say."""
+    if sys.platform.startswith("linux"):
+        from bpft.host.linux import interfaces as listed
+    else:
+        from bpft.host.bsd import interfaces as listed
+    return listed(name)
+
+
 def interface_names() -> list[str]:
     """The names of the interfaces that are here, in the kernel's order."""
     return [interface.name for interface in interfaces()]
 
 
-def interface_info(name: str) -> InterfaceInfo | None:
+def interface_info(name: str) -> "InterfaceInfo | None":
     """What the system knows of the interface now, counters included; None: it is not there."""
     for interface in interfaces(name):
         if interface.name == name:
             return interface
     return None
-
-
-def utc_ns() -> int:
-    """The wall clock, UTC nanoseconds."""
-    return time.time_ns()
 
 
 def hostname() -> str:

@@ -1,4 +1,4 @@
-"""FreeBSD: interfaces by getifaddrs(3), clocks from the kernel.
+"""FreeBSD: interfaces by getifaddrs(3).
 
 Layouts: <net/if.h> struct if_data (64-bit counters since FreeBSD 10), <net/if_dl.h> struct sockaddr_dl.
 """
@@ -6,7 +6,6 @@ Layouts: <net/if.h> struct if_data (64-bit counters since FreeBSD 10), <net/if_d
 import ctypes
 import os
 import struct
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
@@ -98,13 +97,3 @@ def prefix_of(address: bytes, netmask: bytes) -> str:
     else:
         return ""
     return f"{ip_address(packed)}/{int.from_bytes(mask, 'big').bit_count()}"
-
-
-def boottime_ns() -> int:
-    """Nanoseconds since boot; never stepped."""
-    return time.monotonic_ns()
-
-
-def clock_synchronised() -> bool | None:
-    """Not asked of the kernel here: not known."""
-    return None

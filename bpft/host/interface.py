@@ -1,10 +1,10 @@
 """What is known of one interface: plain values, the same on every system."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class LinkCounters:
+class LinkCounters(NamedTuple):
     """The interface's own counters since it came up: bytes and packets."""
 
     rx_bytes: int = 0

@@ -1,10 +1,9 @@
-"""Linux: interfaces by rtnetlink(7), clock state from the kernel.
+"""Linux: interfaces by rtnetlink(7).
 
 Netlink, not /sys: it answers for the network namespace the process is in, whatever is mounted.
 """
 
 import struct
-import time
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -77,34 +76,3 @@ def _speed(name: str) -> int | None:
     except (OSError, ValueError):
         return None
     return speed if 0 < speed < 0xFFFFFFFF else None
-
-
-def boottime_ns() -> int:
-    """Nanoseconds since boot, sleep included; never stepped."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-
-
-def clock_synchronised() -> bool | None:
-    """Whether the kernel's clock is disciplined (adjtimex(2): STA_UNSYNC is clear); None: it does not tell."""
-    try:
-        import ctypes
-
-        class Timex(ctypes.Structure):
-            """struct timex: what is read lies in front, the padding covers the rest."""
-
-            _fields_ = (
-                ("modes", ctypes.c_uint),
-                ("offset", ctypes.c_long),
-                ("freq", ctypes.c_long),
-                ("maxerror", ctypes.c_long),
-                ("esterror", ctypes.c_long),
-                ("status", ctypes.c_int),
-                ("rest", ctypes.c_long * 32),
-            )
-
-        state = Timex()
-        if ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(state)) < 0:
-            return None
-    except (ImportError, OSError, AttributeError, MemoryError):
-        return None
-    return not state.status & 0x40  # STA_UNSYNC

@@ -3,19 +3,20 @@
 import os
 import stat
 import sys
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from bpft import access, core, host
 from bpft.errors import BadExpression, CannotCapture, CannotRead, NoPermission, NoSuchInterface, NotACapture
-from bpft.host import InterfaceInfo
 from bpft.meter import interfaces
-from bpft.meter.keymode import KeyMode
+from bpft.meter.keymode import PLAIN, KeyMode
 from bpft.meter.result import FileResult
+
+if TYPE_CHECKING:
+    from bpft.host.interface import InterfaceInfo
 
 Engine = Literal["auto", "pcap", "ring", "reference"]
 
 SNAPLEN = 128  #: bytes of a frame; holds every header but those inside tunnels
-PLAIN = KeyMode()
 TIMEOUT_MS = 20  #: until a block that is not full is handed over
 _WHOLE_FRAMES = 262144  # what a snaplen of 0 means
 _MIN_BUFFER, _MAX_BUFFER = 4 << 20, 64 << 20  # unless somebody decided
@@ -56,7 +57,7 @@ class Live(Protocol):
 
 def open_live(
     interface: str,
-    info: InterfaceInfo | None,
+    info: "InterfaceInfo | None",
     *,
     filter: str = "",
     optimize: bool = True,

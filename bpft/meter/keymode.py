@@ -1,25 +1,25 @@
 """What of a packet its key keeps: the options that decide it, the core's arguments for them, their name in a block."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import TypedDict
+
     from bpft.core import Ports
+
+    class KeyOptions(TypedDict):
+        """The keyword arguments of core.Capture and core.read_capture."""
+
+        addresses_only: bool
+        ports: Ports
+        vlan: bool
+        prefix_len: tuple[int, int] | None
+
 
 WHOLE = (32, 128)  #: bits of an IPv4 and of an IPv6 address
 
 
-class KeyOptions(TypedDict):
-    """The keyword arguments of core.Capture and core.read_capture."""
-
-    addresses_only: bool
-    ports: "Ports"
-    vlan: bool
-    prefix_len: tuple[int, int] | None
-
-
-@dataclass(frozen=True, slots=True)
-class KeyMode:
+class KeyMode(NamedTuple):
     """As it stands: everything but the VLAN."""
 
     addresses_only: bool = False  #: -X (C6)
@@ -38,10 +38,13 @@ class KeyMode:
         """Whether the reference meter can make such keys: it knows -X alone."""
         return (self.ports, self.vlan, self.prefix_len) == ("all", False, None)
 
-    def options(self) -> KeyOptions:
+    def options(self) -> "KeyOptions":
         return {
             "addresses_only": self.addresses_only,
             "ports": self.ports,
             "vlan": self.vlan,
             "prefix_len": self.prefix_len,
         }
+
+
+PLAIN = KeyMode()

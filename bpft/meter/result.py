@@ -1,10 +1,9 @@
 """What became of a capture file."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class FileResult:
+class FileResult(NamedTuple):
     """error: one line where the file breaks; what came before is counted (RULES F2)."""
 
     error: str | None
