@@ -3,16 +3,18 @@
 import os
 import re
 import shutil
+import signal as signals
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import programs
 import pytest
 from blocks import record, table
-from looked_at import Daemon, at
+from looked_at import SECOND, Daemon, at
 
 from bpft.core import Table
 from bpft.record import Counters, Header
@@ -41,6 +43,15 @@ def traffic(look: int) -> tuple[Header, Table]:
 
 
 # ---- keys and pages ----
+
+
+@pytest.fixture(autouse=True)
+def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture
@@ -92,6 +103,102 @@ def test_hosts(viewer: Viewer) -> None:
     assert rows(viewer)[1] == ["10.0.0.50", "8", "400k", "400k", "400k", "400k", "150k"]
 
 
+def test_addresses_of_one_network_are_told_apart(viewer: Viewer) -> None:
+    """What does not fit goes from their middle; of names it is the end that goes."""
+    net = 0xFD77_1234_5678_9ABC_DEF0_1234_5678_0000
+    held = {6: b"".join(record(6, src=net + n, dst=net, all=1000 * n) for n in (1, 2))}
+    viewer.watch.take(Reading(at(9), held, held, 10**9))
+    press(viewer, "/", *"net fd77::/16", "enter")
+    for width in (40, 80):
+        viewer.width = width
+        for view, count in (("1", 3), ("2", 2)):
+            press(viewer, view)
+            names = [line.partition("  ")[0] for line in text(viewer)[5:-1] if line]
+            assert len(set(names)) == len(names) == count, names
+    assert rows(viewer)[0][:2] == ["fd77:123~4:5678:0", "fd77:123~4:5678:2"]
+
+
+def test_a_narrow_page_says_what_matters(viewer: Viewer) -> None:
+    """Nothing is cut in its middle; what was lost is told rather than since when."""
+    viewer.width, viewer.height = 40, 10
+    lines = text(viewer)
+    assert lines[0].startswith(" eth0 (1 of 2)  ") or lines[0].startswith(" bpft top  eth0 (1 of 2) ")
+    assert lines[1].startswith(" 101 flows, 3 packets dropped")
+    assert lines[2] == " 1 Hosts 2 Pairs 3 Services 4 Scopes"
+    assert lines[-1] == " ? help  q quit  Tab view  s sort"
+    press(viewer, "/", *"tcp", "enter")
+    assert lines[0] != text(viewer)[2] == " 1 Hosts 2 3 4   /tcp"
+    press(viewer, "/", *"x" * 60)
+    assert text(viewer)[-1] == " filter: " + "x" * 30 + "_"
+
+
+def test_fewer_rows_than_were_scrolled_by(viewer: Viewer) -> None:
+    """A save began a new table: what is left of it is seen, not the emptiness behind it."""
+    press(viewer, *["page down"] * 2)
+    assert viewer.offset > 10
+    held = {4: record(src=NEAR + 1, dst=0x01010101, all=1000)}
+    for look in range(100):
+        viewer.watch.take(Reading(at(20 + look), held, {}, 10**9))
+    assert [row[0] for row in rows(viewer)] == ["1.1.1.1", "10.0.0.1"]
+    press(viewer, "enter")
+    assert [row[:2] for row in rows(viewer)] == [["10.0.0.1", "1.1.1.1"]], "the row that is marked"
+
+
+def test_what_was_saved_a_moment_ago_is_seen_while_it_is_in_the_last_minute(viewer: Viewer) -> None:
+    for look in range(4):
+        viewer.watch.take(Reading(at(20 + look), {}, {}, 10**9))
+    assert rows(viewer)[0][0] == "1.1.1.1"
+    assert rows(viewer)[0][3] == "0"
+    assert rows(viewer)[0][5] != "0"
+
+
+def test_the_row_that_a_zoom_takes_is_marked(viewer: Viewer) -> None:
+    def marked() -> list[str]:
+        return ["".join(text for _, text in line).split()[0] for line in page(viewer) if "selected" in line[0][0]]
+
+    assert marked() == ["1.1.1.1"]
+    press(viewer, "down")
+    assert marked() == ["10.0.0.50"]
+    press(viewer, "s", "s", "s", "s")  # by what came in, of which it has least
+    assert marked() == ["1.1.1.1"]
+    press(viewer, "enter")
+    assert "1.1.1.1" in text(viewer)[2]
+
+
+def test_a_daemon_that_waits_for_its_interface(viewer: Viewer) -> None:
+    now = at(30)
+    viewer.watch.take(Reading(replace(now, gaps=[(now.end_ns - 9 * SECOND, now.end_ns)]), {}, {}, 10**9))
+    assert text(viewer)[1] == " waiting for the interface since 12:00:21, 0 flows, no packet dropped"
+    viewer.watch.take(Reading(replace(now, gaps=[(now.begin_ns, now.end_ns - SECOND)]), {}, {}, 10**9))
+    assert text(viewer)[1].startswith(" 0 flows since 12:00:00, ")
+
+
+def test_help_of_any_size(viewer: Viewer) -> None:
+    press(viewer, "?")
+    assert "  p or blank        pause: counting goes on" in "\n".join(text(viewer))
+    viewer.width, viewer.height = 40, 10
+    seen = text(viewer)[1:-1]
+    for _ in range(5):
+        press(viewer, "page down")
+        seen += text(viewer)[1:-1]
+    assert max(map(len, seen)) < 40
+    assert "since the last save." in " ".join(line.strip() for line in seen)
+    assert text(viewer)[-1].startswith(" Up Down more")
+    press(viewer, "q")
+    assert "Hosts" in text(viewer)[2], "any key goes back"
+
+
+def test_a_name_that_is_learnt_later_fits_a_filter_from_then_on(tmp_path: Path, viewer: Viewer) -> None:
+    names = HostNames(patience=0.0)
+    viewer.watch.labels = Labels(names)
+    press(viewer, "/", *"printer", "enter")
+    assert rows(viewer) == [["nothing", "fits"]]
+    names._known["10.0.0.7"] = "printer.example"
+    assert [row[0] for row in rows(viewer)] == ["printer.example"]
+    press(viewer, "n")
+    assert rows(viewer) == [["nothing", "fits"]]
+
+
 def test_a_look_that_comes_less_often_says_so(viewer: Viewer) -> None:
     header, held = traffic(9)
     dense = {version: held.view(version).records(0, 1000) for version in (4, 6)}
@@ -139,7 +246,10 @@ def test_zooming_and_back(viewer: Viewer) -> None:
     assert [row[0] for row in rows(viewer)] == ["443/6"]
     press(viewer, "enter")
     assert sorted(row[0] for row in rows(viewer)) == ["1.1.1.1", "10.0.0.50"]
-    assert text(viewer)[2].endswith("4 Scopes    ..0 > 10.0.0.50 + 1.1.1.1 > 443/6")
+    assert text(viewer)[2].endswith("1 Hosts   2   3   4    10.0.0.50 > 10.0.0.50 + 1.1.1.1 > 443/6")
+    viewer.width = 40
+    assert text(viewer)[2] == " 1 Hosts 2 3 4   ...50 + 1.1.1.1 > 443/6"
+    viewer.width = 80
     press(viewer, "esc", "esc", "esc")
     assert viewer.watch.view.name == "hosts"
     assert len(rows(viewer)) == viewer.room
@@ -175,7 +285,8 @@ def test_filters(viewer: Viewer, typed: str, shown: set[str]) -> None:
 
 def test_a_filter_that_cannot_be_used_can_be_mended(viewer: Viewer) -> None:
     press(viewer, "/", *"host and", "enter")
-    assert "filter expression:" in text(viewer)[-1]
+    assert text(viewer)[1].startswith(" filter expression: can't parse filter expression: syntax error")
+    assert text(viewer)[-1].startswith(" filter: host and_")
     press(viewer, *["backspace"] * 8, *"tcp", "enter")
     assert viewer.watch.filter == "tcp"
     press(viewer, "/", "esc")
@@ -234,6 +345,18 @@ class Terminal:
 
     def keys(self, *keys: str) -> None:
         self._tmux("send-keys", *keys)
+
+    def kill(self, signal: str) -> None:
+        """The program, not the shells above it."""
+        top = int(self._tmux("list-panes", "-F", "#{pane_pid}"))
+        found = subprocess.run(["ps", "-eo", "pid,ppid,args"], check=True, capture_output=True, text=True).stdout
+        lines = [line.split(None, 2) for line in found.splitlines()[1:]]
+        below = {top}
+        for pid, parent, _ in lines:  # in the order of their numbers
+            if int(parent) in below:
+                below.add(int(pid))
+        (pid,) = (int(pid) for pid, _, args in lines if int(pid) in below and args.startswith(sys.executable))
+        os.kill(pid, getattr(signals, f"SIG{signal}"))
 
     def resize(self, columns: int, lines: int) -> None:
         self._tmux("resize-window", "-x", str(columns), "-y", str(lines))
@@ -312,14 +435,19 @@ def test_a_screen_that_changes_its_size(tmp_path: Path, daemon: Daemon, terminal
 @needs_tmux
 def test_colours_can_be_refused(tmp_path: Path, daemon: Daemon, terminals: list[Terminal]) -> None:
     pytest.importorskip("urwid")
-    for environment in ({}, {"NO_COLOR": "1"}):
+    for environment, colours in (
+        ({}, True),
+        ({"NO_COLOR": "1"}, False),
+        ({"NO_COLOR": ""}, True),
+        ({"TERM": "vt100"}, False),
+        ({"TERM": "nobody-knows-it"}, True),
+    ):
         place = tmp_path / str(len(terminals))
         place.mkdir()
-        terminal = Terminal(place, 80, 24, *top(tmp_path), TERM="tmux-256color", **environment)
+        terminal = Terminal(place, 80, 24, *top(tmp_path), **{"TERM": "tmux-256color", **environment})
         terminals.append(terminal)
         terminal.until(lambda shown: "10.0.0.50" in shown)
-        coloured = "\x1b[44m" in terminal.shown(styled=True) or ";44m" in terminal.shown(styled=True)
-        assert coloured == (not environment)
+        assert bool(re.search("[\\[;]44m", terminal.shown(styled=True))) == colours, environment
 
 
 @needs_tmux
@@ -335,6 +463,62 @@ def test_without_the_library_the_page_is_drawn_over_itself(
     assert len([line for line in lines if "10.0.0." in line]) == 17
     terminal.keys("C-c")
     terminal.until(lambda shown: "ended 0" in shown)
+
+
+@needs_tmux
+@pytest.mark.parametrize("signal", ["TERM", "HUP", "INT", "QUIT"])
+@pytest.mark.parametrize("keys", ["", "</dev/null"])
+def test_a_signal_puts_the_terminal_back(
+    tmp_path: Path, daemon: Daemon, terminals: list[Terminal], signal: str, keys: str
+) -> None:
+    command = ["sh", "-c", f'echo before; "$@" {keys} & wait $!', "sh", *top(tmp_path)]
+    if not keys:
+        command = ["bash", "-c", 'trap : QUIT; echo before; "$@"', "bash", *top(tmp_path)]
+    terminal = Terminal(tmp_path, 80, 24, *command, TERM="tmux-256color")
+    terminals.append(terminal)
+    terminal.until(lambda shown: "400k" in shown)
+    terminal.kill(signal)
+    shown = terminal.until(lambda shown: "ended 0" in shown)
+    assert ("before" in shown) == (not keys), "it had a screen of its own"
+    assert "Traceback" not in shown
+
+
+@needs_tmux
+@pytest.mark.parametrize("keys", ["", "</dev/null"])
+def test_a_terminal_that_does_not_know_its_size(
+    tmp_path: Path, daemon: Daemon, terminals: list[Terminal], keys: str
+) -> None:
+    command = ["sh", "-c", f'stty cols 0 rows 0; "$@" {keys}', "sh", *top(tmp_path)]
+    terminal = Terminal(tmp_path, 100, 40, *command, TERM="tmux-256color")
+    terminals.append(terminal)
+    lines = terminal.until(lambda shown: "400k" in shown).splitlines()
+    assert lines[0].startswith(" bpft top  eth0")
+    assert "out 2s" in lines[3]
+
+
+@needs_tmux
+def test_what_a_thread_dies_of_is_seen(tmp_path: Path, daemon: Daemon, terminals: list[Terminal]) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import bpft.top.source as source\n"
+        "was, looks = source.Attached.read, []\n"
+        "def read(self):\n    looks.append(1)\n    assert len(looks) < 4, 'the fourth look'\n    return was(self)\n"
+        "source.Attached.read = read\n"
+    )
+    path = os.pathsep.join([str(tmp_path), programs.ENVIRONMENT["PYTHONPATH"]])
+    terminal = Terminal(tmp_path, 80, 24, *top(tmp_path), TERM="tmux-256color", PYTHONPATH=path)
+    terminals.append(terminal)
+    shown = terminal.until(lambda shown: "ended 1" in shown)
+    assert "AssertionError: the fourth look" in shown
+
+
+@needs_tmux
+def test_a_narrow_terminal_without_keys(tmp_path: Path, daemon: Daemon, terminals: list[Terminal]) -> None:
+    """Its last line would wrap and push the first one out."""
+    command = ["sh", "-c", '"$@" </dev/null', "sh", *top(tmp_path)]
+    terminals.append(Terminal(tmp_path, 40, 10, *command, TERM="tmux-256color"))
+    lines = terminals[0].until(lambda shown: "400k" in shown).splitlines()
+    assert "eth0" in lines[0]
+    assert lines[-1].startswith(" Ctrl-C ends; keys need a")
 
 
 @needs_tmux

@@ -56,6 +56,7 @@ _SHORTEST_S, _LONGEST_S = 0.1, 3600.0
 @click.option(
     "--interval",
     type=click.FloatRange(_SHORTEST_S, _LONGEST_S),
+    callback=lambda _context, _option, seconds: _number(seconds),
     metavar="SECONDS",
     default=1.0,
     show_default=True,
@@ -97,9 +98,8 @@ def top(
         return made
 
     first, looked_at = watch(), sources(place, words)
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGHUP, _end)
-    signal.signal(signal.SIGINT, _end)
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(ending, _end)
     try:
         if as_json or count or not _is_terminal():
             return _print(looked_at, watch, interval, count, top, as_json, units)
@@ -113,7 +113,14 @@ def top(
             source.close()
 
 
-def _end(_number: int, _frame: FrameType | None) -> None:
+def _number(seconds: float) -> float:
+    """Not a number is in every range."""
+    if seconds != seconds:
+        raise click.BadParameter(f"nan is not in the range {_SHORTEST_S}<=x<={_LONGEST_S}.")
+    return seconds
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
     """A terminal is put back first, captures are closed."""
     raise KeyboardInterrupt
 
@@ -148,13 +155,14 @@ def _print(
 
 def _show(looked_at: "Mapping[str, Source]", viewer: Viewer, interval_s: float) -> int:
     """One interface at a time.  Raises why the first one cannot be looked at."""
+    source = looked_at[viewer.interface]
     screen = _with_keys()
     if screen is None:
-        watches = [(looked_at[viewer.interface], viewer.watch)]
-        stream.follow(watches, interval_s, 0, stream.Redrawn(viewer, sys.stdout))
-        return 0
-    viewer.watch.take(looked_at[viewer.interface].read())
-    screen(viewer, looked_at, interval_s, colours="NO_COLOR" not in os.environ).run()
+        with stream.Redrawn(viewer, sys.stdout) as redrawn:
+            stream.follow([(source, viewer.watch)], interval_s, 0, redrawn)
+    else:
+        viewer.watch.take(source.read())
+        screen(viewer, looked_at, interval_s, colours=not os.environ.get("NO_COLOR")).run()
     return 0
 
 

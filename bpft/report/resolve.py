@@ -58,6 +58,11 @@ class HostNames:
         """Its name, as far as it was learnt by now; "": none.  Nobody is asked."""
         return self._own.get(address) or self._known.get(address, "")
 
+    @property
+    def learnt(self) -> int:
+        """How many answers of the DNS have come."""
+        return len(self._known)
+
     def addresses(self, name: str) -> list[str]:
         """What a name stands for: in the files, whole or up to a dot; else in the DNS.  Empty: nothing, in time."""
         wanted = name.lower().removesuffix(".")

@@ -62,6 +62,11 @@ class Labels:
         self._names = names
         self.numeric = numeric  #: addresses and numbers; may be changed at any time
 
+    @property
+    def state(self) -> tuple[bool, int]:
+        """While this is the same, everything is called what it was called."""
+        return self.numeric, self._names.learnt
+
     def ask(self, keys: list[Key]) -> None:
         """Look for the names of these hosts, without waiting."""
         if not self.numeric:

@@ -9,11 +9,11 @@ from bpft import messages
 from bpft.report import units
 from bpft.report.period import SECOND
 from bpft.top.change import SIZE
+from bpft.top.help import help_lines
 from bpft.top.view import BOTH, VIEWS
 
 if TYPE_CHECKING:
     from bpft.top.columns import Column
-    from bpft.top.label import Key
     from bpft.top.picture import Picture, Row
     from bpft.top.source import Reading
     from bpft.top.viewer import Viewer
@@ -22,37 +22,27 @@ if TYPE_CHECKING:
 Span: TypeAlias = tuple[str, str]
 Line: TypeAlias = list[Span]
 
-_HINTS = (("?", "help"), ("q", "quit"), ("Tab", "view"), ("s", "sort"), ("/", "filter"), ("Enter", "zoom in"))
-_MORE = (("Esc", "back"), ("p", "pause"), ("n", "names"), ("i", "interface"))
-
-HELP = """\
-Hosts, pairs of hosts, services and scopes by what they move now.
-
-  1 2 3 4  Tab      hosts, pairs, services, scopes; the next of them
-  s S  right left   sort by the next column, the one before
-  up down  j k      select a row; PgUp PgDn Home: further
-  Enter             zoom in: only what that row is made of
-  Esc               one zoom back, then the filter away
-  / or f            filter: host 10.0.0.7 and not port 22, or a part of a name
-  p or blank        pause: counting goes on
-  i I               the next interface, the one before
-  n                 names or numbers
-  u                 units: GB, GiB, bytes
-  q                 quit
-
-In and out are seen from the host, of a pair from the first one, of services
-and scopes from this side.  Rates are bit/s of IP packets over the last 2, 10
-and 60 seconds, totals bytes since the last save.
-"""
+_KEYS = (
+    ("?", "help"),
+    ("q", "quit"),
+    ("Tab", "view"),
+    ("s", "sort"),
+    ("/", "filter"),
+    ("Enter", "zoom in"),
+    ("Esc", "back"),
+    ("p", "pause"),
+    ("n", "names"),
+    ("i", "interface"),
+)
+_TABS_APART = 50  # columns
+_NO_KEYS = " Ctrl-C ends; keys need a terminal and urwid (Debian: python3-urwid)"
 
 
 def page(viewer: Viewer) -> list[Line]:
     """As many lines as the screen has, each as long as it is wide."""
     width, height = viewer.width, viewer.height
     if viewer.help:
-        lines: list[Line] = [[("title", " bpft top")], [], *([("", " " + line)] for line in HELP.splitlines())]
-        lines = [*lines[: height - 1]]
-        lines += [[]] * (height - 1 - len(lines)) + [[("key", " any key"), ("", " goes back")]]
+        lines = _help(viewer)
     else:
         found = viewer.picture()
         lines = [_title(viewer), _state(viewer), _tabs(viewer)]
@@ -62,42 +52,71 @@ def page(viewer: Viewer) -> list[Line]:
     return [_fitted(line, width) for line in lines[-height:]]
 
 
+def _help(viewer: Viewer) -> list[Line]:
+    """From the line on that it was moved to; never beyond its end."""
+    text, room = help_lines(viewer.width - 2), max(viewer.height - 2, 1)
+    viewer.help_offset = max(0, min(viewer.help_offset, len(text) - room))
+    shown: list[Line] = [[("", " " + line)] for line in text[viewer.help_offset : viewer.help_offset + room]]
+    foot: Line = [("key", " any key"), ("", " goes back")]
+    if len(text) > room:
+        foot = [("key", " Up Down"), ("", " more  "), *foot]
+    return [[("title", " bpft top")], *shown, *[[]] * (room - len(shown)), foot]
+
+
 def _title(viewer: Viewer) -> Line:
+    """What there is no room for goes: first the name of the program, then the time."""
     at = viewer.interfaces.index(viewer.interface) + 1
     many = f" ({at} of {len(viewer.interfaces)})" if len(viewer.interfaces) > 1 else ""
     reading = viewer.watch.reading
     clock = time.strftime("%H:%M:%S", time.localtime(reading.header.end_ns // SECOND)) if reading else ""
-    left = f" bpft top  {viewer.interface}{many}" + ("" if viewer.attached else "  captured here")
+    program, left = " bpft top ", f" {viewer.interface}{many}" + ("" if viewer.attached else "  captured here")
     paused = "  PAUSED" if viewer.watch.paused else ""
     seconds = round(reading.span_ns / SECOND) if reading else 0
     often = f", each {seconds} s" if seconds > 1 else ""
     right = f"as of {clock}{often} " if clock else ""
+    if len(program + left + paused + right) >= viewer.width:
+        program = ""
+    if len(left + paused + right) >= viewer.width:
+        right = ""
+    between = " " * max(viewer.width - len(program + left + paused + right), 1)
     return [
-        ("title", left),
+        ("title", program + left),
         ("alert" if paused else "title", paused),
-        ("title", _between(viewer, left + paused + right) + right),
+        ("title", between + right),
     ]
 
 
-def _between(viewer: Viewer, rest: str) -> str:
-    return " " * max(viewer.width - len(rest), 1)
-
-
 def _state(viewer: Viewer) -> Line:
-    """Of the table: flows, since when, what was lost; or why it cannot be seen."""
+    """Of the table: flows, since when, what was lost; or what is wrong with it or with what was typed."""
     watch = viewer.watch
-    if watch.trouble:
-        return [("alert", f" {watch.trouble}")]
+    if trouble := viewer.refused or watch.trouble:
+        return [("alert", f" {trouble}")]
     if watch.reading is None:
         return []
-    header, reading = watch.reading.header, watch.reading
-    since = time.strftime("%b %d %H:%M:%S", time.localtime(header.begin_ns // SECOND))
-    return [("", f" {messages.count(flows(reading), 'flow')} since {since}, "), _dropped(viewer)]
+    away = waiting(watch.reading)
+    held, dropped = f" {messages.count(flows(watch.reading), 'flow')}", _dropped(viewer)
+    told = f"{held} since {since(watch.reading)}"
+    if len(f"{away}{told}, {dropped[1]}") <= viewer.width:
+        held = told
+    return [*([("alert", f" {away},")] if away else []), ("", f"{held}, "), dropped]
 
 
 def flows(reading: Reading) -> int:
     """Records in the table."""
     return sum(len(records) // SIZE[version] for version, records in reading.held.items())
+
+
+def since(reading: Reading) -> str:
+    """When the table began; the date where that was another day."""
+    begin, now = (time.localtime(ns // SECOND) for ns in (reading.header.begin_ns, reading.header.end_ns))
+    return time.strftime("%H:%M:%S" if begin[:3] == now[:3] else "%Y-%m-%d %H:%M:%S", begin)
+
+
+def waiting(reading: Reading) -> str:
+    """That the daemon waits for its interface, and since when; "": it counts."""
+    if not reading.away_ns:
+        return ""
+    return time.strftime("waiting for the interface since %H:%M:%S", time.localtime(reading.away_ns // SECOND))
 
 
 def _dropped(viewer: Viewer) -> Span:
@@ -112,15 +131,31 @@ def _dropped(viewer: Viewer) -> Span:
 
 
 def _tabs(viewer: Viewer) -> Line:
-    line: Line = []
-    for number, name in enumerate(VIEWS, 1):
-        line += [("", " "), ("tab" if name == viewer.watch.view.name else "", f" {number} {name.capitalize()} ")]
+    """The views, and what the rows are narrowed to; where there is no room for both, the other views' numbers alone."""
     words = [" + ".join(viewer.watch.labels.of(key)) for key in viewer.watch.zooms]
     words += [f"/{viewer.watch.filter}"] if viewer.watch.filter else []
-    trail, room = " > ".join(words), viewer.width - sum(len(text) for _, text in line) - 3
+    trail = " > ".join(words)
+    line = _views(viewer, named=True)
+    if trail and _length(line) + len(trail) + 3 > viewer.width:
+        line = _views(viewer, named=False)
+    room = viewer.width - _length(line) - 3
     if len(trail) > room:
         trail = ".." + trail[len(trail) - max(room - 2, 0) :]  # Its end says what is shown.
     return [*line, ("key", f"   {trail}")]
+
+
+def _views(viewer: Viewer, named: bool) -> Line:
+    line: Line = []
+    blank = " " if viewer.width >= _TABS_APART else ""
+    for number, name in enumerate(VIEWS, 1):
+        shown = name == viewer.watch.view.name
+        title = f" {number} {name.capitalize()}" if shown or named else f" {number}"
+        line += [("", blank), ("tab" if shown else "", title + blank)]
+    return line
+
+
+def _length(line: Line) -> int:
+    return sum(len(text) for _, text in line)
 
 
 # ---- the table ----
@@ -135,12 +170,12 @@ def _table(viewer: Viewer, found: Picture) -> list[Line]:
         head.append(("sorted" if column.order == shown else "head", marked.rjust(column.width)))
     everything = [("all", " all".ljust(name_width)), *_cells(viewer, found, None, columns, "all")]
     keys = viewer.keys(found)
-    selected = keys.index(viewer.selected) if viewer.selected in keys else -1
-    viewer.watch.labels.ask(keys[viewer.offset :])
+    selected, first = viewer.place(keys), viewer.first(keys)
+    viewer.watch.labels.ask(keys[first:])
     lines = [head, everything]
-    for at in range(viewer.offset, len(keys)):
+    for at in range(first, len(keys)):
         style = "selected" if at == selected else ""
-        name = _name(viewer, keys[at], name_width)
+        name = named(viewer.watch.labels.of(keys[at]), name_width)
         bar = min(round(name_width * _share(found, found.rows[at], shown)), name_width)
         line = [(f"{style} bar".strip(), name[:bar]), (style, name[bar:])]
         lines.append(line + _cells(viewer, found, found.rows[at], columns, style))
@@ -161,9 +196,8 @@ def _share(found: Picture, row: Row, order: tuple[int, int]) -> float:
     return found.bytes(row, window, way) / whole if whole else 0.0
 
 
-def _name(viewer: Viewer, key: Key, width: int) -> str:
-    """What a row is called, in exactly so many columns."""
-    texts = viewer.watch.labels.of(key)
+def named(texts: tuple[str, ...], width: int) -> str:
+    """What a row is called, in exactly so many columns, of which the first and the last are blank."""
     if len(texts) == 1:
         return " " + _cut(texts[0], width - 2).ljust(width - 1)
     room = width - 3  # a blank before, between and behind
@@ -176,15 +210,24 @@ def _name(viewer: Viewer, key: Key, width: int) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(width - 1, 0)] + "~"
+    """Addresses of one network differ at their end, names of hosts at their beginning."""
+    if len(text) <= width:
+        return text
+    end = max(width - 1, 0) // 2 if ":" in text else 0
+    return text[: max(width - 1 - end, 0)] + "~" + text[len(text) - end :]
 
 
 def _foot(viewer: Viewer) -> Line:
+    """The keys that there is room for; or what is typed."""
+    if not viewer.has_keys:
+        return [("", _NO_KEYS)]
     if viewer.typed is not None:
-        hint = ("alert", f"   {viewer.refused}") if viewer.refused else ("dim", "   Enter: take it, Esc: leave it")
-        return [("key", " filter: "), ("", viewer.typed + "_"), hint]
+        room = max(viewer.width - len(" filter: _"), 1)  # Its end is where one types.
+        return [("key", " filter: "), ("", viewer.typed[-room:] + "_"), ("dim", "   Enter: take it, Esc: leave it")]
     line: Line = []
-    for key, does in (*_HINTS, *(_MORE if viewer.width >= 100 else _MORE[: viewer.width >= 80])):
+    for key, does in _KEYS:
+        if _length(line) + len(f" {key} {does}") > viewer.width:
+            break
         line += [("", " "), ("key", key), ("", f" {does} ")]
     return line
 

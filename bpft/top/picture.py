@@ -61,10 +61,16 @@ def picture(
     limit: int,
     fits: Callable[[Version, bytes], bool] | None = None,
 ) -> Picture:
-    """The first rows of those that fit.  Those that have nothing in the window come last, by their totals."""
+    """The first rows of those that fit.  Those that have nothing in the window come last, by their totals.
+
+    Behind them what moved in the last minute and was saved since.
+    """
     windows = (*history.windows(asked), Window((Sums(asked, held),)))
+    orders = [order, Order(TOTAL)]
+    if fits is None:  # else all keys would be looked at once more where few fit
+        orders.append(Order(TOTAL - 1))
     rows: list[Row] = []
-    for version, key in _keys(asked, windows, order):
+    for version, key in _keys(asked, windows, orders):
         if len(rows) >= limit:
             break
         if fits is None or fits(version, key):
@@ -72,10 +78,10 @@ def picture(
     return Picture(asked, rows, windows)
 
 
-def _keys(asked: Asked, windows: tuple[Window, ...], order: Order) -> Iterator[tuple[Version, bytes]]:
+def _keys(asked: Asked, windows: tuple[Window, ...], orders: list[Order]) -> Iterator[tuple[Version, bytes]]:
     """Each once."""
     seen = set()
-    for window, way in (order, Order(TOTAL)):
+    for window, way in orders:
         for found in windows[window].ranked(asked, way):
             if found not in seen:
                 seen.add(found)

@@ -19,11 +19,14 @@ _RECENT = 5  # looks: where all of them took long, it is not that something else
 
 
 class Sampler:
-    """take is called in its thread, with what was read or why nothing was, and the source it is of."""
+    """take is called in its thread, with what was read or why nothing was, and the source it is of.
 
-    def __init__(self, source: Source, interval_s: float, take: Callable[[Source, Reading | BpftError], None]) -> None:
+    After anything but a BpftError nothing more is read.
+    """
+
+    def __init__(self, source: Source, interval_s: float, take: Callable[[Source, Reading | Exception], None]) -> None:
         self._source, self._interval_s, self._take = source, interval_s, take
-        self.drawing_s = 0.0  #: what is done with a reading takes so long
+        self.drawing_s = 0.0  #: what is done with a reading costs so much of a processor's time
         self._changed = threading.Event()
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
@@ -49,12 +52,13 @@ class Sampler:
                 source.close()
                 source = self._source
                 costs_s.clear()
-            found: Reading | BpftError
             try:
-                found = source.read()
+                self._take(source, source.read())
             except BpftError as why:
-                found = why
-            self._take(source, found)
+                self._take(source, why)
+            except Exception as why:  # noqa: BLE001 - nobody sees what a thread behind a page dies of
+                self._take(source, why)
+                return
             passed_s = time.monotonic() - began
             costs_s.append(passed_s + self.drawing_s)
             due_s = SHARE * min(costs_s) if len(costs_s) == _RECENT else 0.0

@@ -12,6 +12,7 @@ import urwid
 from bpft.errors import BpftError
 from bpft.top.page import page
 from bpft.top.sampler import Sampler
+from bpft.top.stream import USUAL_SIZE
 from bpft.top.viewer import QUIT, SWITCH
 
 if TYPE_CHECKING:
@@ -61,15 +62,23 @@ class _Page(urwid.Widget):
         return urwid.TextCanvas(text, styles, maxcol=size[0])
 
 
+class _Terminal(urwid.raw_display.Screen):  # type: ignore[misc]  # urwid does not say what it is
+    """One such as a serial line may not know its size."""
+
+    def get_cols_rows(self) -> tuple[int, int]:
+        columns, lines = super().get_cols_rows()
+        return columns or USUAL_SIZE[0], lines or USUAL_SIZE[1]
+
+
 class Screen:
     """run() until somebody quits."""
 
     def __init__(self, viewer: Viewer, sources: Mapping[str, Source], interval_s: float, colours: bool) -> None:
         self._viewer, self._sources, self._interval_s = viewer, sources, interval_s
-        self._found: queue.SimpleQueue[tuple[Source, Reading | BpftError]] = queue.SimpleQueue()
+        self._found: queue.SimpleQueue[tuple[Source, Reading | Exception]] = queue.SimpleQueue()
         self._page = _Page(viewer)
-        terminal = urwid.raw_display.Screen()
-        terminal.set_terminal_properties(colors=_COLOURS if colours else 1)
+        terminal = _Terminal()
+        terminal.set_terminal_properties(colors=_COLOURS if colours and _has_colours() else 1)
         palette = [(style, fore, back, mono) for style, fore, back, mono in _PALETTE]
         self._loop = urwid.MainLoop(self._page, palette, terminal, handle_mouse=False, unhandled_input=self._press)
         self._sampler: Sampler | None = None
@@ -78,7 +87,7 @@ class Screen:
         """Raises KeyboardInterrupt; the terminal is as it was then."""
         wake = self._loop.watch_pipe(self._take)
 
-        def take(source: Source, found: Reading | BpftError) -> None:
+        def take(source: Source, found: Reading | Exception) -> None:
             self._found.put((source, found))
             os.write(wake, b".")
 
@@ -89,14 +98,14 @@ class Screen:
             self._sampler.close()
 
     def _take(self, _: bytes) -> bool:
-        """What the sampler found."""
-        began = time.monotonic()
+        """What the sampler found.  Raises what it died of."""
+        began = time.thread_time()  # A slow terminal costs nobody anything.
         while not self._found.empty():
             source, found = self._found.get()
             if source.interface != self._viewer.interface:
                 continue  # It was switched away from meanwhile.
             try:
-                if isinstance(found, BpftError):
+                if isinstance(found, Exception):
                     raise found
                 self._viewer.watch.take(found)
             except BpftError as why:
@@ -104,7 +113,7 @@ class Screen:
         self._page.refresh()
         self._loop.draw_screen()
         if self._sampler:
-            self._sampler.drawing_s = time.monotonic() - began
+            self._sampler.drawing_s = time.thread_time() - began
         return True
 
     def _press(self, key: str | tuple[str, int, int, int]) -> None:
@@ -117,3 +126,14 @@ class Screen:
             self._viewer.watch.forget()
             self._sampler.look_at(self._sources[self._viewer.interface])
         self._page.refresh()
+
+
+def _has_colours() -> bool:
+    """Whether the terminal has any; one that nobody knows has."""
+    try:
+        import curses
+
+        curses.setupterm()
+        return curses.tigetnum("colors") != -1
+    except (ImportError, curses.error):
+        return True

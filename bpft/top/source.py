@@ -36,6 +36,12 @@ class Reading:
     gained: Dense | None  #: since the reading before; None: there is none that it could be compared with
     span_ns: int  #: what gained is of
 
+    @property
+    def away_ns(self) -> int:
+        """Since when the daemon waits for its interface, in UTC nanoseconds; 0: it counts."""
+        begin, end = self.header.gaps[-1] if self.header.gaps else (0, 0)
+        return begin if end == self.header.end_ns else 0
+
 
 class Source(Protocol):
     """One interface, looked at again and again."""
@@ -80,17 +86,22 @@ def _joined(groups: list[tuple[Version, bytes]]) -> Dense:
 
 
 def _compared(before: tuple[Header, Dense] | None, header: Header, held: Dense) -> tuple[Dense | None, int]:
-    """What was gained since, and in which time.  A save in between began a new table: all of it is new."""
+    """What was gained since, and in which time.
+
+    A save in between began a new table: all of it is new, and of the time since its beginning.
+    """
     if before is None:
         return None, 0
     earlier, had = before
     if header.boot_end_ns is not None and earlier.boot_end_ns is not None:
-        span_ns = header.boot_end_ns - earlier.boot_end_ns
+        began, now_ns, last_ns = header.boot_begin_ns or 0, header.boot_end_ns, earlier.boot_end_ns
     else:
-        span_ns = header.end_ns - earlier.end_ns
-    if span_ns <= 0:
+        began, now_ns, last_ns = header.begin_ns, header.end_ns, earlier.end_ns
+    if now_ns <= last_ns:
         return None, 0
-    return change(had if header.epoch == earlier.epoch else {}, held), span_ns
+    if header.epoch == earlier.epoch:
+        return change(had, held), now_ns - last_ns
+    return change({}, held), now_ns - max(began, last_ns)
 
 
 class Captured:

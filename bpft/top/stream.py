@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -9,15 +10,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from bpft import messages
 from bpft.errors import BpftError
-from bpft.report import units
 from bpft.top.columns import Column, columns
 from bpft.top.history import WINDOWS_S
-from bpft.top.page import flows, page
+from bpft.top.page import flows, named, page, since, waiting
 from bpft.top.picture import TOTAL
 from bpft.top.view import BOTH, IN, OUT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from bpft.report.units import Units
     from bpft.top.picture import Picture, Row
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from bpft.top.watch import Watch
 
 SCHEMA = "bpft-top-1"  #: changes when a field changes its meaning or goes
-_WIDTH = 100  # of a table in a pipe
+USUAL_SIZE = (80, 24)  #: of a terminal that does not tell
+_PIPE_WIDTH = 100  # of a table in a pipe, or more where names are long
 _WAYS = ((BOTH, ""), (IN, "in_"), (OUT, "out_"))
 _ALL_ROWS = 1 << 62
 
@@ -73,13 +74,17 @@ def table(watch: Watch, interface: str, top: int, units_: Units, out: TextIO) ->
     keys = [watch.key(row.version, row.key) for row in found.rows]
     watch.labels.ask(keys)
     names = ["  ".join(watch.labels.of(key)) for key in keys]
-    shown = columns(_WIDTH, units_)
     wide = max(map(len, (*names, found.asked.view.heading)))
+    shown = columns(_PIPE_WIDTH, units_)
+    if out.isatty():
+        shown = columns(width := terminal_size(out)[0], units_)
+        wide = max(1, min(wide, width - 1 - sum(column.width for column in shown)))
+        names = [named(watch.labels.of(key), wide + 2)[1:-1] for key in keys]
     counters = watch.reading.header.counters
     dropped = messages.count(counters.dropped + counters.if_dropped, "packet")
-    since = units.moment(watch.reading.header.begin_ns)
-    held = messages.count(flows(watch.reading), "flow")
-    out.write(f"{_now()} {interface}: {held} since {since}, {dropped} dropped\n")
+    away = waiting(watch.reading)
+    held = f"{away}{away and ', '}{messages.count(flows(watch.reading), 'flow')} since {since(watch.reading)}"
+    out.write(f"{_now()} {interface}: {held}, {dropped} dropped\n")
     out.write(_line(found.asked.view.heading.ljust(wide), shown, [column.title for column in shown]))
     for name, row in [("all", None), *zip(names, found.rows, strict=True)]:
         out.write(_line(name.ljust(wide), shown, [column.text(found, row, units_) or "-" for column in shown]))
@@ -107,6 +112,7 @@ def json_line(watch: Watch, source: Source, top: int, out: TextIO) -> None:
         counters = reading.header.counters
         told |= {
             "attached": source.attached,
+            "waiting": bool(reading.away_ns),
             "begin_ns": reading.header.begin_ns,
             "end_ns": reading.header.end_ns,
             "flows": flows(reading),
@@ -148,16 +154,30 @@ class Redrawn:
 
     def __init__(self, viewer: Viewer, terminal: TextIO) -> None:
         self._viewer, self._terminal = viewer, terminal
-        terminal.write("\x1b[2J")
+        self._drawn = False
+        viewer.has_keys = False
+
+    def __enter__(self) -> Redrawn:
+        return self
 
     def __call__(self, watch: Watch, source: Source) -> None:
-        size = os.get_terminal_size(self._terminal.fileno())
-        self._viewer.width, self._viewer.height = max(size.columns, 20) - 1, max(size.lines, 4)
-        lines = ["".join(text for _, text in line) for line in self._lines()]
-        self._terminal.write("\x1b[H" + "\x1b[K\n".join(lines) + "\x1b[J")
+        width, height = terminal_size(self._terminal)
+        self._viewer.width, self._viewer.height = max(width, 2) - 1, height
+        lines = ["".join(text for _, text in line) for line in page(self._viewer)]
+        clear = "" if self._drawn else "\x1b[2J"
+        self._drawn = True
+        self._terminal.write(clear + "\x1b[H" + "\x1b[K\n".join(lines) + "\x1b[J")
         self._terminal.flush()
 
-    def _lines(self) -> Iterator[list[tuple[str, str]]]:
-        *lines, _ = page(self._viewer)
-        yield from lines
-        yield [("", " Ctrl-C ends; keys need a terminal and urwid (Debian: python3-urwid)")]
+    def __exit__(self, *_: object) -> None:
+        """What comes next has a line of its own."""
+        if self._drawn:
+            with contextlib.suppress(OSError):  # The terminal has gone.
+                self._terminal.write("\n")
+                self._terminal.flush()
+
+
+def terminal_size(terminal: TextIO) -> tuple[int, int]:
+    """Columns and lines; the usual ones where a terminal, such as a serial line, does not know."""
+    columns, lines = os.get_terminal_size(terminal.fileno())
+    return columns or USUAL_SIZE[0], lines or USUAL_SIZE[1]

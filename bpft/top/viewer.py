@@ -34,15 +34,17 @@ class Viewer:
         self.width, self.height = 80, 24
         self.typed: str | None = None  #: a filter while it is typed
         self.refused = ""  #: what is wrong with it
+        self.has_keys = True  #: else nothing can be pressed
         self.help = False
+        self.help_offset = 0  #: lines of it above the screen
         self.selected: Key | None = None  #: the row; None: the first
         self.offset = 0  #: rows above the screen
         self._pressed = {
             "q": self._quit,
             "Q": self._quit,
-            "?": self._toggle_help,
-            "h": self._toggle_help,
-            "f1": self._toggle_help,
+            "?": self._show_help,
+            "h": self._show_help,
+            "f1": self._show_help,
             "p": self._pause,
             " ": self._pause,
             "tab": lambda: self._turn_view(1),
@@ -94,8 +96,8 @@ class Viewer:
             self._edit(key)
             return ""
         if self.help:
-            self.help = False
-            return QUIT if key in ("q", "Q") else ""
+            self._turn_help(key)
+            return ""
         if key in _VIEW_KEYS:
             self._show(_VIEW_KEYS[key])
             return ""
@@ -106,8 +108,14 @@ class Viewer:
     def _quit(self) -> str:
         return QUIT
 
-    def _toggle_help(self) -> None:
-        self.help = True
+    def _show_help(self) -> None:
+        self.help, self.help_offset = True, 0
+
+    def _turn_help(self, key: str) -> None:
+        """Further in it, or away with it."""
+        steps = {"up": -1, "k": -1, "down": 1, "j": 1, "page up": -self.height, "page down": self.height}
+        self.help = key in steps
+        self.help_offset += steps.get(key, 0)
 
     def _pause(self) -> None:
         self.watch.pause(not self.watch.paused)
@@ -148,11 +156,14 @@ class Viewer:
         """What the rows of a picture are about."""
         return [self.watch.key(row.version, row.key) for row in found.rows]
 
+    def first(self, keys: list[Key]) -> int:
+        """Which of the rows is on the first line: there may be fewer of them than when it was moved there."""
+        return min(self.offset, max(len(keys) - self.room, 0))
+
     def place(self, keys: list[Key]) -> int:
-        """Which of the rows is selected: that of the selected host, or the first line where it is not seen."""
-        if self.selected in keys:
-            return keys.index(self.selected)
-        return min(self.offset, max(len(keys) - 1, 0))
+        """Which of the rows is selected: that of the selected host, or the one on the first line where it is gone."""
+        first = self.first(keys)
+        return keys.index(self.selected, first) if self.selected in keys[first : first + self.room] else first
 
     def _move(self, step: int) -> None:
         found = self.watch.picture(self.offset + 2 * self.room)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,10 +17,13 @@ from bpft.top.picture import Order, Picture, picture
 from bpft.top.view import VIEWS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bpft.core import RecordFilter, Version
     from bpft.top.source import Reading
 
 _PATIENCE = 120  # readings that are kept while paused
+_REMEMBERED = 1 << 16  # rows
 
 
 class Watch:
@@ -39,6 +43,8 @@ class Watch:
         self._where: RecordFilter | None = None
         self._part = ""
         self._asked: Asked | None = None
+        self._told: tuple[object, ...] = ()  # what _remembered rests on
+        self._remembered = self._fits
 
     # ---- what comes in ----
 
@@ -117,12 +123,20 @@ class Watch:
             filters += [self._where] if self._where else []
             within = [key.scope for key in self.zooms if key.scope]
             self._asked = Asked(self.view, self._scopes, self.reading.header, filters, within)
-        fits = self._fits if self._part else None
-        return picture(self._history, self.reading.held, self._asked, self.order, limit, fits)
+        return picture(self._history, self.reading.held, self._asked, self.order, limit, self._fitting())
 
     def key(self, version: Version, key: bytes) -> Key:
         assert self._asked is not None
         return read_key(self._asked, version, key)
+
+    def _fitting(self) -> Callable[[Version, bytes], bool] | None:
+        """Whether a row fits; remembered until it may be called something else.  None: all do."""
+        if not self._part:
+            return None
+        told = (self._asked, self._part, self.labels.state)
+        if self._told != told:
+            self._told, self._remembered = told, functools.lru_cache(_REMEMBERED)(self._fits)
+        return self._remembered
 
     def _fits(self, version: Version, key: bytes) -> bool:
         """Whether a part of what the row is called is what was typed."""
