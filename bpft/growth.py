@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bpft.block import Block
 from bpft.blockscan import backwards
-from bpft.keeping import Keep
 from bpft.lognames import parts
 from bpft.source import Source
+
+if TYPE_CHECKING:
+    from bpft.keeping import Keep
 
 #: Blocks as they were saved are looked at as far back as this, so that a quiet Sunday says nothing of a week.
 _RECENT_NS = 7 * 86_400_000_000_000
@@ -51,7 +54,7 @@ class Growth:
         """Bytes that a day of saves takes; None: too little was watched to tell."""
         return self.full_bytes * _DAY_NS // self.full_ns if self.full_ns >= _WORTH_NS else None
 
-    def per_year(self, keep: Keep | None) -> int | None:
+    def per_year(self, keep: "Keep | None") -> int | None:
         """Bytes that a year takes when it is over, by what is kept of it; None: too little was watched.
 
         Where nothing was rolled up yet, as if nothing would be smaller for it: the most that it can be.

@@ -7,13 +7,12 @@ saved of a block never takes the place of that block itself, where a copy of it 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bpft.record import Header
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """What a block tells of where it comes from: all that is kept of it in memory while logs are merged."""
 
     id: bytes

@@ -3,10 +3,12 @@
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bpft.errors import UsageError
-from bpft.record import Header
+
+if TYPE_CHECKING:
+    from bpft.record import Header
 
 _SECOND = 1_000_000_000
 _PREFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
@@ -25,7 +27,7 @@ def zone(name: str) -> tzinfo | None:
         raise UsageError(f"time zone {name!r} is not known here; name one as Europe/Rome or UTC") from None
 
 
-def middle(header: Header, tz: tzinfo | None) -> datetime:
+def middle(header: "Header", tz: tzinfo | None) -> datetime:
     """The instant that decides which period a block belongs to (SEMANTICS R4), on the clock of a zone."""
     # In whole seconds: a datetime knows no nanoseconds, and must not be rounded up into the next day.
     moment = _EPOCH + timedelta(seconds=(header.begin_ns + header.end_ns) // 2 // _SECOND)
@@ -39,17 +41,17 @@ class Rotation(NamedTuple):
     size: int = 0  #: bytes that a file is not to exceed; 0: no matter how large
     zone: tzinfo | None = None  #: None: local
 
-    def is_due(self, last: Header, header: Header) -> bool:
+    def is_due(self, last: "Header", header: "Header") -> bool:
         """Whether header's block begins a new period behind last's.  A clock set back, or never set, begins none."""
         if last.is_undated or header.is_undated:
             return False
         return bool(self.period) and self._period_of(header) > self._period_of(last)
 
-    def name(self, path: Path, last: Header) -> Path:
+    def name(self, path: Path, last: "Header") -> Path:
         """What a log that ends with last's block is to be called, if that is free."""
         return path.with_name(f"{path.name}-{self._period_of(last)}")
 
-    def _period_of(self, header: Header) -> str:
+    def _period_of(self, header: "Header") -> str:
         if header.is_undated:
             return "undated"
         return middle(header, self.zone).strftime(self.period or "%Y-%m-%d")

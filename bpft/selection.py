@@ -1,9 +1,9 @@
 """Which interfaces are counted, and why: by the configuration, else by how this host lies in its networks."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from types import MappingProxyType
+from typing import NamedTuple
 
 from bpft.config.model import ALL, Interfaces
 from bpft.errors import BpftError, NoInterface
@@ -37,17 +37,15 @@ class NoSuchName(BpftError):
     """{0}: no interface has such a name; there are: {1}"""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """What is looked at of a host."""
 
     devices: dict[str, Device]
-    routes: Routes = field(default_factory=Routes)
-    nat: Nat = field(default_factory=Nat)
+    routes: Routes = Routes()
+    nat: Nat = Nat()
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """The interfaces that are counted, in order, why each interface is counted or not, and what to tell of it."""
 
     names: tuple[str, ...]

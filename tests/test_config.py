@@ -185,12 +185,10 @@ CONFIG = st.builds(
 @given(CONFIG, st.dictionaries(st.sampled_from(["eth1", "x*", "lo"]), INTERFACE))
 @example(Config(file="bpft.toml"), {})
 def test_what_is_shown_reads_as_what_was_meant(meant: Config, own: dict[str, Interface]) -> None:
-    from dataclasses import replace
-
     # A table begins with what is said for all: it cannot take a limit away again.
-    base = replace(meant.interfaces.others, max_flows=None, max_memory=None, buffer=None)
-    interfaces = replace(meant.interfaces, others=base, settings=tuple(own.items()))
-    meant = replace(meant, interfaces=interfaces)
+    base = meant.interfaces.others._replace(max_flows=None, max_memory=None, buffer=None)
+    interfaces = meant.interfaces._replace(others=base, settings=tuple(own.items()))
+    meant = meant._replace(interfaces=interfaces)
     assert parse(text(meant).encode()) == (meant, [])
 
 

@@ -11,10 +11,8 @@ from typing import Any
 
 import click
 
-from bpft import keeping
 from bpft.control_client import ask, runs
 from bpft.errors import BpftError, CannotRead
-from bpft.growth import Growth, growth
 from bpft.messages import count, duration, one_line
 from bpft.paths import Paths, check_name, environment_root, paths
 from bpft.report import units
@@ -77,12 +75,18 @@ def _interfaces(where: Paths, words: tuple[str, ...]) -> list[str]:
 
 def _log(answer: dict[str, Any]) -> dict[str, int | None]:
     """What the log of an answer tells: its last save, and how it grows."""
+    from bpft.growth import Growth, growth
+
     try:
         found = growth(Path(answer["log"]))
     except (CannotRead, OSError) as error:
         sys.stderr.write(one_line(f"bpft: {error}") + "\n")
         found = Growth()
-    keep = keeping.keep(answer["retention"]) if answer["retention"] else None
+    keep = None
+    if answer["retention"]:
+        from bpft import keeping
+
+        keep = keeping.keep(answer["retention"])
     return {
         "saved_ns": answer["saved_ns"] or found.saved_ns or None,
         "log_bytes": found.size,

@@ -1,16 +1,14 @@
 """What a configuration says, with the defaults of what it leaves open: the profile of the shipped services."""
 
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, NamedTuple
 
 ALL = "All"
 Ports = Literal["all", "service", "none"]
 Engine = Literal["auto", "pcap", "ring"]
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
+class Interface(NamedTuple):
     """How one interface is counted: the options of trafd(8) of the same names."""
 
     filter: str = ""
@@ -27,14 +25,13 @@ class Interface:
     engine: Engine = "auto"
 
 
-@dataclass(frozen=True, slots=True)
-class Interfaces:
+class Interfaces(NamedTuple):
     """[interfaces]: which ones are counted, and how each."""
 
     names: tuple[str, ...] = ()  #: names and globs; ALL: what All means without a configuration; (): nothing is said
     exclude: tuple[str, ...] = ()  #: names and globs that are counted only where they are named on a command line
     settings: tuple[tuple[str, Interface], ...] = ()  #: (name or glob, how), the first that fits decides
-    others: Interface = field(default_factory=Interface)  #: how those are counted that fit none
+    others: Interface = Interface()  #: how those are counted that fit none
 
     def of(self, name: str) -> Interface:
         """How the interface is counted: by its own table, else by the first glob that fits."""
@@ -42,16 +39,14 @@ class Interfaces:
         return own or next((how for glob, how in self.settings if fnmatchcase(name, glob)), self.others)
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
+class Times(NamedTuple):
     """[times]: seconds from dump to dump and from save to save, aligned to the local clock; 0: off."""
 
     dump: int = 300
     save: int = 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(NamedTuple):
     """[log]: how large a log may become, and when it makes way for a new one."""
 
     budget: int = 200_000_000  #: bytes of one interface's log with its rotated ones, past which the oldest is rolled up
@@ -59,8 +54,7 @@ class Log:
     zone: str = ""  #: whose days and months; "": local
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(NamedTuple):
     """[retention]: ages in hours.  None: for ever."""
 
     full: int | None = 31 * 24  #: as saved; after that per host and day, without ports
@@ -73,39 +67,35 @@ class Retention:
         return "" if self.full is None else f"{self.full}h,{last}:day+no-ports"
 
 
-@dataclass(frozen=True, slots=True)
-class Directories:
+class Directories(NamedTuple):
     """[directories]: absolute, below the root prefix; "": the system's own."""
 
     logs: str = ""
     dumps: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(NamedTuple):
     """[user]: whom a daemon becomes once it captures; "": it stays who it is."""
 
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(NamedTuple):
     """[names]: files that say what an address is called, the first that knows it decides."""
 
     hosts: tuple[str, ...] = ()  #: as /etc/hosts
     leases: tuple[str, ...] = ()  #: of a DHCP server
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """A whole configuration."""
 
     file: str = ""  #: what was read; "": there is no file, and all of this is the default
-    interfaces: Interfaces = field(default_factory=Interfaces)
-    times: Times = field(default_factory=Times)
-    log: Log = field(default_factory=Log)
-    retention: Retention = field(default_factory=Retention)
-    directories: Directories = field(default_factory=Directories)
-    user: User = field(default_factory=User)
-    names: Names = field(default_factory=Names)
+    interfaces: Interfaces = Interfaces()
+    times: Times = Times()
+    log: Log = Log()
+    retention: Retention = Retention()
+    directories: Directories = Directories()
+    user: User = User()
+    names: Names = Names()
     scopes: tuple[tuple[str, tuple[str, ...]], ...] = ()  #: (name, prefixes as "10.0.0.0/8"), the longest prefix wins

@@ -3,9 +3,8 @@
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bpft.config import values
 from bpft.config.model import Config, Directories, Interface, Interfaces, Log, Names, Retention, Times, User
@@ -41,8 +40,7 @@ _SECTIONS: dict[str, tuple[type, dict[str, Convert]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
+class Mistake(NamedTuple):
     """One thing that is wrong in a configuration."""
 
     file: str
@@ -95,7 +93,7 @@ def parse(content: bytes, file: str = "bpft.toml", further: Further | None = Non
     except RecursionError:
         return Config(), [Mistake(file, 0, "is no configuration: it is nested too deeply")]
     reading = _Reading()
-    config = replace(reading.config(tables), file=file)
+    config = reading.config(tables)._replace(file=file)
     wrong = [*reading.mistakes, *(further(config) if further else ())]
     lines = lines_of(source) if wrong else {}
     mistakes = [Mistake(file, lines.get(path, 0), text) for path, text in wrong]
@@ -194,7 +192,7 @@ class _Reading:
             found = found | {"addresses_only": False}
         elif base.addresses_only and found.get("addresses_only") is False and "ports" not in found:
             found = found | {"ports": Interface().ports}
-        return replace(base, **found)
+        return base._replace(**found)
 
     def _scopes(self, table: dict[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
         owner: dict[str, str] = {}

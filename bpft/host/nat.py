@@ -4,11 +4,10 @@ Outside such a host every address is its own: who used what is seen on the insid
 """
 
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Nat:
+class Nat(NamedTuple):
     """What the kernel does with packets of others."""
 
     forwards: bool = False

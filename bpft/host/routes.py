@@ -1,11 +1,10 @@
 """Where packets leave: the default routes, and the networks that are reached without a router."""
 
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Routes:
+class Routes(NamedTuple):
     """The main routing table, as far as the choice of interfaces needs it.  Link-local networks are left out."""
 
     default: tuple[str, ...] = ()  #: devices of default routes, the best first, IPv4 before IPv6
