@@ -93,8 +93,8 @@ def test_a_table_at_each_refresh(root: Path) -> None:
     assert lines[0].endswith(" eth0: 1 flow since 12:00:00, 3 packets dropped")
     assert lines[1].split() == ["Host", "in", "2s", "out", "2s", "2s", "10s", "60s", "total"]
     assert [line.split() for line in lines[2:4]] == [
-        ["all", "0", "8.00k", "8.00k", "8.00k", "8.00k", "6.00k"],
-        ["10.0.0.1", "0", "8.00k", "8.00k", "8.00k", "8.00k", "6.00k"],
+        ["all", "0", "8.00k", "8.00k", "8.00k", "8.00k", "6.00kB"],
+        ["10.0.0.1", "0", "8.00k", "8.00k", "8.00k", "8.00k", "6.00kB"],
     ]
     assert lines[4] == ""
     assert len(lines) == 10

@@ -97,10 +97,10 @@ def test_hosts(viewer: Viewer) -> None:
     assert lines[0].split() == ["bpft", "top", "eth0", "(1", "of", "2)", "as", "of", lines[0].split()[-1]]
     assert "101 flows since" in lines[1]
     assert "3 packets dropped (0.03 %), 1 just now" in lines[1]
-    assert lines[3].split() == ["Host", "in", "2s", "out", "2s", "*2s", "10s", "60s", "total"]
+    assert lines[3].split() == ["Host", "bit/s", "in", "2s", "out", "2s", "*2s", "10s", "60s", "total"]
     assert lines[4].split()[0] == "all"
-    assert rows(viewer)[0] == ["1.1.1.1", "10.2M", "400", "10.2M", "10.2M", "10.2M", "3.83M"]
-    assert rows(viewer)[1] == ["10.0.0.50", "8", "400k", "400k", "400k", "400k", "150k"]
+    assert rows(viewer)[0] == ["1.1.1.1", "10.2M", "400", "10.2M", "10.2M", "10.2M", "3.83MB"]
+    assert rows(viewer)[1] == ["10.0.0.50", "8", "400k", "400k", "400k", "400k", "150kB"]
 
 
 def test_addresses_of_one_network_are_told_apart(viewer: Viewer) -> None:
@@ -316,9 +316,9 @@ def test_switching_quitting_and_units(viewer: Viewer) -> None:
     assert viewer.press("I") == SWITCH
     assert viewer.interface == "eth0"
     press(viewer, "u")
-    assert rows(viewer)[0][-1] == "3.65Mi"
+    assert rows(viewer)[0][-1] == "3.65MiB"
     press(viewer, "u")
-    assert rows(viewer)[0][-1] == "3,825,650"
+    assert rows(viewer)[0][-1] == "3,825,650B"
     press(viewer, "?")
     assert "quit" in "".join(text(viewer))
     press(viewer, "x")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bpft.report.units import Units
     from bpft.top.picture import Picture, Row
 
-_WIDTHS = {"si": 7, "iec": 8, "bytes": 18}  # of a figure, with a blank before it
+_WIDTHS = {"si": 7, "iec": 8, "bytes": 19}  # of a figure, with a blank before it
 _NAME = 30  # columns for what a row is called, at least, or half the width: then there are fewer figures
 _NAMES = (*(f"{seconds}s" for seconds in WINDOWS_S), "total")
 _WAYS = ("", "in ", "out ")
@@ -36,7 +36,7 @@ class Column:
         window, way = self.order
         amount, span_ns = found.bytes(row, window, way), found.windows[window].span_ns
         if window == TOTAL:
-            return units.size(amount, units_).removesuffix("B").replace(" ", "")
+            return units.size(amount, units_).replace(" ", "")
         rate = units.rate(amount, span_ns).removesuffix("bit/s").replace(" ", "")
         return rate or ("0" if span_ns else "")
 

@@ -127,7 +127,8 @@ def _dropped(viewer: Viewer) -> Span:
         return "", "no packet dropped"
     now = f", {viewer.watch.dropped:,} just now" if viewer.watch.dropped > 0 else ""
     share = units.share(dropped, max(counters.received, dropped))
-    return "alert", f"{messages.count(dropped, 'packet')} dropped ({share}){now}"
+    part = f" ({share})" if share != "0.00 %" else ""
+    return "alert", f"{messages.count(dropped, 'packet')} dropped{part}{now}"
 
 
 def _tabs(viewer: Viewer) -> Line:
@@ -164,7 +165,9 @@ def _length(line: Line) -> int:
 def _table(viewer: Viewer, found: Picture) -> list[Line]:
     shown, columns = viewer.watch.order, viewer.columns
     name_width = viewer.width - sum(column.width for column in columns)
-    head: Line = [("head", f" {found.asked.view.heading}".ljust(name_width))]
+    heading = f" {found.asked.view.heading}"
+    rates = "bit/s" if name_width > len(f"{heading} bit/s") else ""
+    head: Line = [("head", heading + rates.rjust(name_width - len(heading)))]
     for column in columns:
         marked = ("*" if column.order == shown else "") + column.title
         head.append(("sorted" if column.order == shown else "head", marked.rjust(column.width)))
