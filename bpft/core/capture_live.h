@@ -50,6 +50,16 @@ struct bpft_engine_ops {
 	void (*close)(struct bpft_engine *e);
 };
 
+/* For engines: the kernel wrote the frames on another CPU, one behind the other; those after the next are fetched from its
+ * cache while the one at hand is decoded.  A small frame with what the kernel says of it takes three lines. */
+static inline void bpft_fetch_ahead(const uint8_t *at)
+{
+	enum { AHEAD = 512, LINE = 64 };
+
+	for (unsigned line = 0; line < 3; line++)
+		__builtin_prefetch(at + AHEAD + line * LINE);
+}
+
 /* NULL: *status is libpcap's PCAP_ERROR_ value, error its text. */
 typedef struct bpft_engine *bpft_engine_open_fn(const char *interface, const struct bpft_live_options *options,
                                                 int *status, char error[BPFT_ERROR]);

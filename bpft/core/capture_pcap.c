@@ -73,6 +73,7 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *h, const u_char *b
 		.ns = (int64_t)h->ts.tv_sec * 1000000000 + (int64_t)h->ts.tv_usec * 1000, .linktype = p->base.linktype,
 	};
 
+	bpft_fetch_ahead(bytes);
 	bpft_meter_frame(p->meter, &frame);
 }
 

@@ -187,8 +187,8 @@ static int dispatch(struct bpft_engine *e, struct bpft_meter *meter, int burst)
 		}
 		const uint8_t *at = r->next;
 		r->next = at + ((const struct tpacket3_hdr *)(const void *)at)->tp_next_offset;
-		if (--r->left)
-			__builtin_prefetch(r->next + sizeof(struct tpacket3_hdr));
+		r->left--;
+		bpft_fetch_ahead(at);
 		if (take(r, at, &frame)) {
 			bpft_meter_frame(meter, &frame);
 			n++;
