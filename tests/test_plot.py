@@ -9,12 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from blocks import record, table
 from day import BEGIN, HOUR, ZONE, write_day
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +23,8 @@ from hypothesis import strategies as st
 from bpft.block import Block
 from bpft.blockscan import scan
 from bpft.cli.main import run
+from bpft.logfile import LogWriter
+from bpft.record import Header
 from bpft.report.answer import Question, answer
 from bpft.report.render import plot, scale
 from bpft.report.render.table import Style
@@ -132,19 +135,89 @@ def test_what_was_not_watched_is_no_zero(tmp_path: Path) -> None:
         assert [place for place, letter in enumerate(line) if letter == "·"] == [5, 6][:dots]
 
 
-def test_without_the_library_it_says_what_to_do(
-    log: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_without_the_library_and_without_dots_an_area_does(
+    log: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
 ) -> None:
+    """Each column is as high as the rate of its hour."""
     monkeypatch.setitem(sys.modules, "plotille", None)
-    assert run(["report", str(log), "--by", "hour", "--plot"]) == 1
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.count("\n") == 1
-    assert "pip install 'bpft[plot]'" in told.err
-    instead = re.search(r"--plot (--by \S+)$", told.err.strip())
-    assert instead
-    assert run(["report", str(log), "--plot", *instead[1].split(" ")]) == 0
-    assert run(["report", str(log), "--by", "host", "--plot"]) == 0  # Bars need no library.
+    lines = drawn(log, "hour", encoding=encoding)
+    start = lines.index("bit/s") + 1
+    end = next(place for place, line in enumerate(lines) if re.match(" +[└+][─┬+-]", line))
+    assert len(lines) <= 23
+    axis, picture = {}, []
+    for place, line in enumerate(lines[start:end]):
+        label, tick, row = re.fullmatch(" *([^ ]*(?: M)?) ([┤│+|])(.*)", line).groups()  # type: ignore[union-attr]
+        assert (tick in "┤+") == bool(label)
+        axis |= {label: place} if label else {}
+        picture.append(row)
+    assert axis["0"] == len(picture) - 1
+    assert axis["15 M"] == 0
+    width = len(lines[end].strip()) - 1
+    parts = {letter: part for part, letter in enumerate(" ▁▂▃▄▅▆▇█")} | {".": 4, "#": 8}
+    columns = [sum(parts[row[at : at + 1] or " "] for row in picture) / 8 for at in range(width)]
+    sources = Sources()
+    sources.add(str(log))
+    (group,) = answer(Question("hour"), sources).groups(1)
+    for at, height in enumerate(columns):
+        rates = [
+            bps for bps, begin in group.samples if abs((begin - BEGIN) / HOUR - 24 * (at + 0.5) / width + 0.5) < 0.8
+        ]
+        assert any(abs(bps / 15e6 * len(picture) - height) <= 0.51 for bps in rates), (at, height, rates)
+
+
+@pytest.mark.parametrize("width", [80, 133, 160, 220])
+def test_a_line_has_no_holes(log: Path, width: int) -> None:
+    lines = drawn(log, "hour", width)
+    picture = [re.split("[┤│]", line, maxsplit=1)[1].ljust(width) for line in lines if re.match(".*[┤│]", line)]
+    columns = len(next(line for line in lines if "└" in line).strip()) - 1
+    for at in range(columns):
+        left, right = (any(ord(row[at]) & dots for row in picture if row[at] != " ") for dots in (0x47, 0xB8))
+        assert left, at
+        assert right or at == columns - 1, at
+
+
+@pytest.mark.parametrize("width", [40, 50])
+def test_a_narrow_picture_leaves_away_what_matters_less(log: Path, width: int) -> None:
+    for by in ("host", "scope", "hour", "hour,scope", "hour,host"):
+        lines = drawn(log, by, width, top=4)
+        assert max(map(len, lines[3 : lines.index("", 4)])) <= width, by
+
+
+@pytest.mark.parametrize(
+    ("environment", "fine"),
+    [
+        ({}, True),
+        ({"LANG": "C"}, False),
+        ({"LC_ALL": "POSIX", "LANG": "de_DE.UTF-8"}, False),
+        ({"LC_ALL": "C.UTF-8", "LANG": "C"}, True),
+        ({"LC_CTYPE": "C.UTF-8", "LANG": "C"}, True),
+    ],
+)
+def test_who_says_c_gets_ascii(log: Path, environment: dict[str, str], fine: bool) -> None:
+    """Python would write UTF-8 there; where nobody said anything, as in a container, that is right."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHON"))}
+    path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    for by in ("hour", "host", "hour,scope"):
+        call = [sys.executable, "-m", "bpft", "report", "-n", str(log), "--by", by, "--plot"]
+        done = subprocess.run(call, env={**kept, **path, **environment}, capture_output=True, check=True)
+        assert done.stdout.isascii() != fine, by
+
+
+def test_days_of_unequal_length_are_not_unwatched(tmp_path: Path) -> None:
+    """One of them has 23 hours; and months have 28 to 31 days."""
+    log = tmp_path / "trafd.eth0"
+    writer, first = LogWriter(log), datetime(2026, 3, 1, tzinfo=ZONE)
+    days = [first + timedelta(days=n) for n in range(365)]
+    for place, day in enumerate(days):
+        begin, end = (int(moment.timestamp()) * SECOND for moment in (day, day + timedelta(days=1)))
+        held = table((4, record(all=10**9)))
+        header = Header(epoch=place.to_bytes(16, "big"), begin_ns=begin, end_ns=end, interface="eth0")
+        writer.append(header, held)
+    for by, count in (("month,proto", 12), ("day,proto", 365)):
+        line = next(line for line in drawn(log, by, 600) if line.startswith("6 ")).split()[-1]
+        assert "·" not in line
+        assert len(line) % count == 0
 
 
 def test_nothing_that_matches_is_said(log: Path) -> None:
@@ -204,5 +277,10 @@ def test_times_lie_within_and_are_few(begin: int, length: int, count: int) -> No
 def test_times_of_a_day_that_the_clock_is_set_on() -> None:
     begin = int(datetime(2026, 10, 25, tzinfo=ZONE).timestamp()) * SECOND
     labels = [label for _, label in scale.times(begin, begin + 25 * HOUR, 9)]
-    assert labels == ["10-25", "03:00", "06:00", "09:00", "12:00", "15:00", "18:00", "21:00", "10-26"]
+    assert labels == ["00:00", "03:00", "06:00", "09:00", "12:00", "15:00", "18:00", "21:00", "00:00"]
+    assert [label for _, label in scale.times(begin, begin + 25 * HOUR, 8)] == labels, "as on any day"
+    forward = int(datetime(2026, 3, 29, tzinfo=ZONE).timestamp()) * SECOND
+    assert [label for _, label in scale.times(forward, forward + 6 * HOUR, 8)] == [
+        *("00:00", "01:00", "03:00", "04:00", "05:00", "06:00", "07:00")
+    ], "there is no 02:00"
     assert [label for _, label in scale.times(BEGIN, BEGIN + 24 * HOUR, 9)][:2] == ["00:00", "03:00"]

@@ -36,7 +36,7 @@ def times(begin_ns: int, end_ns: int, count: int) -> list[tuple[int, str]]:
     first = datetime.fromtimestamp(begin_ns // SECOND)
     last = datetime.fromtimestamp(-(-end_ns // SECOND))
     for step in _CLOCK:
-        if length <= step * count:
+        if 2 * length <= step * (2 * count + 1):  # A day of 25 hours has the steps of any day.
             found = [(when, _clock(when, step, length)) for when in _within_days(first, last, step)]
             break
     else:
@@ -47,12 +47,17 @@ def times(begin_ns: int, end_ns: int, count: int) -> list[tuple[int, str]]:
         else:
             months = next((n for n in _MONTHS if length <= n * 30 * _DAY * count), _MONTHS[-1])
             found = [(when, f"{when:%Y-%m}") for when in _months(first, last, months)]
-    at = [(round(when.timestamp()) * SECOND, label) for when, label in found]
-    return [(ns, label) for ns, label in at if begin_ns <= ns <= end_ns]
+    at = [(round(when.timestamp()), when, label) for when, label in found]
+    return [
+        (second * SECOND, label)
+        for second, when, label in at
+        # What the clock never shows, since it is set forward over it, is no time.
+        if begin_ns <= second * SECOND <= end_ns and datetime.fromtimestamp(second) == when
+    ]
 
 
 def _clock(when: datetime, step: int, length: int) -> str:
-    if length > _DAY and not when.hour and not when.minute:
+    if length > _DAY + _HOUR and not when.hour and not when.minute:
         return f"{when:%m-%d}"
     return f"{when:%H:%M:%S}" if step < _MINUTE else f"{when:%H:%M}"
 
