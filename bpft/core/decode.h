@@ -27,7 +27,7 @@ struct bpft_decoder {        /* how a source wants its frames read */
 	uint8_t mac[6];
 };
 
-enum { BPFT_TCP = 6, BPFT_UDP = 17, BPFT_IP4_HEADER = 20, BPFT_IP6_HEADER = 40 };
+enum { BPFT_TCP = 6, BPFT_UDP = 17, BPFT_ETHER_HEADER = 14, BPFT_IP4_HEADER = 20, BPFT_IP6_HEADER = 40 };
 
 /* Of two ports keep the service's; for decode.c and below. */
 void bpft_keep_service(struct bpft_key_tail *key);
@@ -47,66 +47,61 @@ static inline uint64_t bpft_tail_word(const uint8_t *ports, uint8_t proto, uint8
 #endif
 }
 
-/* What most frames are, in few branches: Ethernet, IPv4 without options or IPv6 without extensions, TCP or UDP with its
- * whole header captured, lengths that agree, not merged, addresses and ports kept.  false: anything else or any doubt; the
- * long way decides those, and would decide these alike.  Keys are written by words, which are hashed next. */
-static inline bool bpft_decode_plain(const struct bpft_decoder *dec, const struct bpft_frame *frame, struct bpft_flow *f)
+/* The transport header at l4 of a plain IP packet of `total` bytes, `header` of them before it: lengths, and the key's tail. */
+static inline bool bpft_decode_transport(const struct bpft_decoder *dec, const struct bpft_frame *frame,
+                                         struct bpft_flow *f, uint64_t *tail, const uint8_t *l4, uint8_t proto,
+                                         uint32_t header, uint32_t total)
 {
-	enum { ETHER = 14, IP4 = 0x0800, IP6 = 0x86DD, TCP = 20, UDP = 8 /* header bytes */ };
-	const uint8_t *ip = frame->data + ETHER, *l4;
-	const uint8_t dir = f->dir;
-	uint32_t header, total;
-	uint8_t proto;
-	bool four;
-
-	if (frame->caplen < ETHER + BPFT_IP4_HEADER + TCP || frame->segment)
-		return false;
-	uint16_t type = bpft_be16(frame->data + 12);
-	if (type == IP4 && ip[0] == 0x45) {
-		four = true;
-		total = bpft_be16(ip + 2);
-		if (bpft_be16(ip + 6) & 0x1FFF)
-			return false;
-		proto = ip[9];
-		header = BPFT_IP4_HEADER;
-	} else if (type == IP6 && ip[0] >> 4 == 6 && frame->caplen >= ETHER + BPFT_IP6_HEADER + TCP) {
-		four = false;
-		total = BPFT_IP6_HEADER + bpft_be16(ip + 4);
-		proto = ip[6];
-		header = BPFT_IP6_HEADER;
-	} else {
-		return false;
-	}
-	l4 = ip + header;
+	enum { TCP = 20, UDP = 8 /* header bytes */ };
 	/* Which of the two it is cannot be guessed: computed, not branched to. */
 	const uint32_t offset = (l4[12] >> 4) * 4u, most = offset < TCP ? TCP : offset;
 	const uint32_t tcp = 0u - (proto == BPFT_TCP), udp = 0u - (proto == BPFT_UDP);
+
 	if (!(tcp | udp))
 		return false;
 	header += (most & tcp) | (UDP & udp);
-	if (total < header || total > frame->wirelen - ETHER || (dec->mtu && total > dec->mtu))
+	if (total < header || total > frame->wirelen - BPFT_ETHER_HEADER || (dec->mtu && total > dec->mtu))
 		return false;
-	const uint64_t tail = bpft_tail_word(l4, proto, dir);
-	if (four) {
-		memcpy(f->key.word, ip + 12, 8);
-		f->key.word[1] = tail;
-	} else {
-		memcpy(f->key.word, ip + 8, 32);
-		f->key.word[4] = tail;
-	}
+	*tail = bpft_tail_word(l4, proto, f->dir);
 	if (dec->key.ports == BPFT_PORTS_SERVICE)
-		bpft_keep_service(four ? &f->key.v4.tail : &f->key.v6.tail);
-	f->version = four ? 4 : 6;
+		bpft_keep_service((struct bpft_key_tail *)(void *)tail);
 	f->packets = 1;
 	f->all = total;
 	f->data = total - header;
 	return true;
 }
 
+/* What most frames are, in few branches: Ethernet, IPv4 without options or IPv6 without extensions, TCP or UDP with its
+ * whole header captured, lengths that agree, not merged, addresses and ports kept.  false: anything else or any doubt; the
+ * long way decides those, and would decide these alike.  Keys are written by words, which are hashed next. */
+static inline bool bpft_decode_plain(const struct bpft_decoder *dec, const struct bpft_frame *frame, struct bpft_flow *f)
+{
+	enum { IP4 = 0x0800, IP6 = 0x86DD, L4 = 20 /* bytes looked at of a transport header */ };
+	const uint8_t *ip = frame->data + BPFT_ETHER_HEADER;
+
+	if (frame->caplen < BPFT_ETHER_HEADER + BPFT_IP4_HEADER + L4 || frame->segment)
+		return false;
+	uint16_t type = bpft_be16(frame->data + 12);
+	if (type == IP4 && ip[0] == 0x45) {
+		if (bpft_be16(ip + 6) & 0x1FFF) /* a later fragment */
+			return false;
+		f->version = 4;
+		memcpy(f->key.word, ip + 12, 8);
+		return bpft_decode_transport(dec, frame, f, &f->key.word[1], ip + BPFT_IP4_HEADER, ip[9], BPFT_IP4_HEADER,
+		                             bpft_be16(ip + 2));
+	}
+	if (type == IP6 && ip[0] >> 4 == 6 && frame->caplen >= BPFT_ETHER_HEADER + BPFT_IP6_HEADER + L4) {
+		f->version = 6;
+		memcpy(f->key.word, ip + 8, 32);
+		return bpft_decode_transport(dec, frame, f, &f->key.word[4], ip + BPFT_IP6_HEADER, ip[6], BPFT_IP6_HEADER,
+		                             BPFT_IP6_HEADER + bpft_be16(ip + 4));
+	}
+	return false;
+}
+
 /* Decode one frame into *flow.  Never fails: a frame without a key says why. */
 static inline void bpft_decode(struct bpft_decoder *dec, const struct bpft_frame *frame, struct bpft_flow *f)
 {
-	f->wirelen = frame->wirelen;
 	f->wire = frame->wirelen + (frame->vlan ? 4 : 0);
 	f->dir = frame->dir;
 	if (!f->dir && dec->have_mac && frame->caplen >= 12)

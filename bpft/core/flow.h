@@ -95,15 +95,15 @@ struct bpft_flow {           /* the summary: one frame in, one of these out */
 		struct bpft_key6 v6;
 		uint64_t word[5]; /* either, as it is hashed and compared */
 	} key;
-	uint64_t hash;       /* keyed hash of the key, filled by the meter */
+	uint32_t tag;        /* upper half of the key's hash, filled by the meter */
 	uint32_t all, data;  /* bytes this frame adds */
 	uint32_t packets;    /* 1, also when skipped, or the segments of a merged frame (C2) */
-	uint32_t wirelen;    /* frame bytes as tapped */
 	uint32_t wire;       /* frame bytes as they were on the wire (C2) */
 	uint8_t version;     /* 4, 6, or 0: skipped */
 	uint8_t skip;        /* enum bpft_skip when version is 0 */
 	uint8_t dir;         /* BPFT_DIR_*: where the frame went */
 };
+_Static_assert(sizeof(struct bpft_flow) == 64, "a summary takes one cache line");
 
 /* ---- the table ----------------------------------------------------------- */
 

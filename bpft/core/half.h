@@ -192,8 +192,10 @@ ALWAYS_INLINE uint8_t *prefetch_record(const struct half *h, uint64_t hashed, co
 /* A flow that bpft_table_add_flows() is going to add: hashed, its slot on the way into the cache. */
 ALWAYS_INLINE void bpft_table_expect(const struct bpft_table *t, const int version, struct bpft_flow *f)
 {
-	f->hash = hash(f->key.word, version == 4 ? K4 : K6);
-	prefetch_slot(&t->half[version != 4], f->hash);
+	const uint64_t hashed = hash(f->key.word, version == 4 ? K4 : K6);
+
+	f->tag = (uint32_t)(hashed >> 32);
+	prefetch_slot(&t->half[version != 4], hashed);
 }
 
 /* As sums_for(), first trying the record that was prefetched when so many records had been folded: growth moves none,

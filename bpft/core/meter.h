@@ -30,18 +30,18 @@ static inline void bpft_meter_flush(struct bpft_meter *m)
 }
 
 /* A decoded frame into the counters that every frame is in. */
-static inline void bpft_meter_count(struct bpft_counters *n, const struct bpft_flow *f, int64_t ns)
+static inline void bpft_meter_count(struct bpft_counters *n, const struct bpft_frame *frame, const struct bpft_flow *f)
 {
 	n->seen++;
 	n->dir[f->dir].frames++;
-	n->dir[f->dir].bytes += f->wirelen;
+	n->dir[f->dir].bytes += frame->wirelen;
 	n->dir[f->dir].wire_frames += f->packets;
 	n->dir[f->dir].wire_bytes += f->wire;
-	if (ns) { /* 0: the source knows no time */
-		if (!n->first_ns || ns < n->first_ns)
-			n->first_ns = ns;
-		if (!n->last_ns || ns > n->last_ns)
-			n->last_ns = ns;
+	if (frame->ns) { /* 0: the source knows no time */
+		if (!n->first_ns || frame->ns < n->first_ns)
+			n->first_ns = frame->ns;
+		if (!n->last_ns || frame->ns > n->last_ns)
+			n->last_ns = frame->ns;
 	}
 }
 
@@ -51,7 +51,7 @@ static inline void bpft_meter_frame(struct bpft_meter *m, const struct bpft_fram
 	struct bpft_flow *f = &m->batch[0][m->pending[0]]; /* most are IPv4 */
 
 	bpft_decode(&m->decoder, frame, f);
-	bpft_meter_count(&m->counters, f, frame->ns);
+	bpft_meter_count(&m->counters, frame, f);
 	if (f->version == 4) {
 		bpft_table_expect(m->table, 4, f);
 		if (++m->pending[0] == BPFT_BATCH)

@@ -6,15 +6,15 @@
 
 ALWAYS_INLINE void add_flows(struct bpft_table *t, const int v, const struct bpft_flow *flows, unsigned n, const size_t key_size)
 {
-	struct half *h = &t->half[v];
+	const struct half h = t->half[v]; /* does not change until the first flow is added */
 	const uint64_t folded = t->counters.folded;
 	uint8_t *rec[BPFT_BATCH];
 
 	for (unsigned i = 0; i < n; i++)
-		rec[i] = prefetch_record(h, flows[i].hash, key_size);
+		rec[i] = prefetch_record(&h, (uint64_t)flows[i].tag << 32, key_size);
 	for (unsigned i = 0; i < n; i++) {
 		const struct bpft_flow *f = &flows[i];
-		struct bpft_sums *s = prefetched_sums(t, v, f->key.word, f->hash, rec[i], folded, key_size);
+		struct bpft_sums *s = prefetched_sums(t, v, f->key.word, (uint64_t)f->tag << 32, rec[i], folded, key_size);
 
 		if (s) {
 			s->packets += f->packets;

@@ -21,7 +21,7 @@ static bool never(void) { return false; }
 static void same_the_long_way(const struct bpft_decoder *decoder, const struct bpft_frame *frame, const struct bpft_flow *flow)
 {
 	struct bpft_decoder slow = *decoder;
-	struct bpft_flow again = { .wirelen = flow->wirelen, .wire = frame->wirelen + (frame->vlan ? 4 : 0), .dir = flow->dir };
+	struct bpft_flow again = { .wire = frame->wirelen + (frame->vlan ? 4 : 0), .dir = flow->dir };
 
 	bpft_decode_any(&slow, frame, &again);
 	CHECK(again.version == flow->version && again.packets == flow->packets && again.wire == flow->wire);
