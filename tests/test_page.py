@@ -145,6 +145,7 @@ def test_rates_are_those_of_json(log: Path) -> None:
     rows = Reader(page(log)).tables["times"][1:]
     assert len(rows) == 24
     assert [row[1:3] for row in rows] == [[part * 8 // 3600 for part in wanted[at]] for at in sorted(wanted)]
+    assert [row[3] for row in rows] == [row["all"] for row in told(log, "hour")["rows"]]
 
 
 def test_where_blocks_are_long_the_interface_itself_tells(tmp_path: Path, log: Path) -> None:
@@ -188,6 +189,33 @@ def test_it_needs_nothing_else_and_runs_nothing_else(log: Path) -> None:
     assert policy
     assert policy.startswith("default-src 'none'")
     assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("name", ["<", "&", '"<b>', "\u202eevil", "\u05e9\u05dc\u05d5\u05dd"])
+def test_no_name_is_markup(tmp_path: Path, name: str) -> None:
+    """A log may come from anywhere."""
+    log = tmp_path / "trafd.eth0"
+    header = Header(begin_ns=BEGIN, end_ns=BEGIN + HOUR, interface=name, host=f"on {name}")
+    LogWriter(log).append(header, table((4, record(all=4000))))
+    text = page(log, by="interface")
+    shown = Reader(text).tables["interface"][1][0]
+    assert shown == ("\\x202eevil" if "\u202e" in name else name)
+    assert "<b>" not in text
+    assert "<<" not in text
+    assert not re.search(
+        "&(?!(amp|lt|gt|quot|ensp|#x27);)",
+        text.partition("<style>")[0] + text.partition("</style>")[2].partition("<script>")[0],
+    )
+    assert "\u202e" not in text
+
+
+def test_how_it_was_sorted_is_marked(log: Path) -> None:
+    for reverse, order in (False, "descending"), (True, "ascending"):
+        text = page(log, by="proto", sort="packets", reverse=reverse)
+        heads = [found for tag, found in Reader(text).tags if tag == "th" and "aria-sort" in found]
+        assert [(head.get("class"), head["aria-sort"]) for head in heads if "packets" in (head.get("class") or "")] == [
+            ("figure packets", order)
+        ]
 
 
 def test_it_can_be_read_aloud(log: Path) -> None:
@@ -319,6 +347,38 @@ def test_a_click_sorts_and_another_turns_it_round(shown: Tab) -> None:
         assert shown.evaluate("document.querySelectorAll('[data-by=host] [aria-sort]').length") == 1
     assert shown.evaluate(foot) == kept
     assert shown.said == []
+
+
+def test_every_table_sorts_by_every_column(shown: Tab) -> None:
+    """By the figures behind what is shown, and by time."""
+    tables = shown.evaluate("document.querySelectorAll('table').length")
+    assert tables == 3
+    for number in range(tables):
+        table = f"document.querySelectorAll('table')[{number}]"
+        for column in range(shown.evaluate(f"{table}.querySelectorAll('thead th').length")):
+            shown.evaluate(f"{table}.querySelectorAll('thead button')[{column}].click()")
+            exact = "cell => cell.dataset.v ?? cell.textContent"
+            cells = shown.evaluate(f"[...{table}.tBodies[0].rows].map(row => row.cells[{column}]).map({exact})")
+            down = shown.evaluate(f"{table}.querySelectorAll('thead th')[{column}].ariaSort") == "descending"
+            if all(cell.isdecimal() for cell in cells):
+                assert [int(cell) for cell in cells] == sorted(map(int, cells), reverse=down), (number, column)
+            elif cells[0].startswith("2026"):
+                assert cells == sorted(cells, reverse=down)
+    assert shown.said == []
+
+
+def test_names_of_any_length_leave_the_figures_in_sight(browser: Tab, log: Path, tmp_path: Path) -> None:
+    class Long(Names):
+        def of(self, addresses: Any) -> dict[str, str]:
+            return {address: f"{'x' * 60}.{address}.example" for address in addresses}
+
+    place = tmp_path / "long.html"
+    place.write_text(page(log, names=Long()))
+    for width in (390, 768, 1200):
+        browser.shape(width, "light")
+        browser.open(place)
+        hidden = "[...document.querySelectorAll('.scroll')].map(one => one.scrollWidth - one.clientWidth)"
+        assert max(browser.evaluate(hidden)) <= 1, width  # which is how it is rounded
 
 
 def test_the_keyboard_sorts(shown: Tab) -> None:

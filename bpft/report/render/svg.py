@@ -22,7 +22,8 @@ class Column(NamedTuple):
     end_ns: int
     label: str
     parts: tuple[int, ...]  #: bit/s of each way, stacked from below
-    size: str  #: of all of it, for people
+    bytes: int  #: all of it
+    size: str  #: the same for people
 
 
 def bar(parts: Sequence[int], most: int, ways: Sequence[str]) -> str:
