@@ -169,8 +169,16 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_an_empty_word_is_not_the_default(root: Path, tmp_path: Path) -> None:
+    """A shell's variable may be empty."""
+    refused(run("report", "all", "--by", "", "--root", root), 127, "--by ''", "key, src, dst, host")
+    refused(run("report", "all", "--by", "", "--html", tmp_path / "page", "--root", root), 127, "--by ''")
+    refused(run("report", "all", "--html", "", "--root", root), 127, "--html ''")
+    assert not (tmp_path / "page").exists()
+
+
 def test_without_a_file_it_is_today_of_all_that_was_recorded(root: Path) -> None:
-    refused(run("report", "--root", root), 1, "nothing of today is recorded", "2026-10-22 10:00:00 UTC to", "say all")
+    refused(run("report", "--root", root), 1, "today was not watched", "2026-10-22 10:00:00 UTC to", "say all")
     (section,) = json.loads(run("report", "all", "--json", BPFT_ROOT=str(root)).stdout)["sections"]
     assert (section["totals"]["all"], section["interfaces"], section["period"]) == (2100, ["eth0"], "all")
     one = json.loads(run("report", "2026-10-22", "-i", "eth0", "--json", "--root", root).stdout)
@@ -197,7 +205,7 @@ def test_days_are_those_of_the_zone(root: Path) -> None:
     refused(run("report", "2026-10-22", "--zone", "Pacific/Kiritimati", "--root", root), 1, "2026-10-23 00:00:00 +14")
     refused(run("report", "--zone", "Nowhere/Land", "--root", root), 127, "Nowhere/Land")
     words = ("report", "2026-09", "--root", root, "-i", "eth0", "--json")
-    refused(run(*words, "--billing-day", "20"), 1, "nothing of 2026-09")
+    refused(run(*words, "--billing-day", "20"), 1, "2026-09 was not watched")
     assert json.loads(run(*words, "--billing-day", "23").stdout)["blocks"] == 2
 
 

@@ -17,7 +17,7 @@ from bpft.errors import BpftError, CannotRead, NotACapture, NotRunning
 from bpft.logfile import LogWriter, write_dump
 from bpft.paths import Paths, paths
 from bpft.record import Counters, Header
-from bpft.report.answer import Answer, NoIntactBlock, NothingInPeriod, NotRecorded, Question, answer
+from bpft.report.answer import Answer, NoIntactBlock, NothingInPeriod, NotRecorded, NotWatched, Question, answer
 from bpft.report.period import SECOND, Period
 from bpft.report.source import NothingRecorded, Sources
 from bpft.source import Source
@@ -151,8 +151,16 @@ def test_blocks_by_their_middle(tmp_path: Path) -> None:
     assert total(tmp_path / "log", period=Period(None, middle)) == 1
     found = ask(tmp_path / "log", period=Period(middle, middle + 1))
     assert (found.coverage.begin_ns, found.coverage.end_ns) == (header(1).begin_ns, header(1).end_ns)
-    with pytest.raises(NothingInPeriod, match="reaches from"):
+    with pytest.raises(NotWatched, match=r"^that period was not watched; what is recorded reaches from .*C; say all"):
         ask(tmp_path / "log", period=Period(1, 2))
+    with pytest.raises(NothingInPeriod, match="no block has its middle in that period, though some reach into it"):
+        ask(tmp_path / "log", period=Period(middle + 1, middle + 2))
+    save(tmp_path / "log", header(9), 1)
+    with pytest.raises(NotWatched, match=r"was not watched; .*, with gaps; say all"):
+        ask(tmp_path / "log", period=Period(header(4).begin_ns, header(5).end_ns))
+    save(tmp_path / "log", header(4, interface="eth1"), 1)
+    with pytest.raises(NotWatched, match="was not watched"):
+        ask(tmp_path / "log", period=Period(header(4).begin_ns, header(5).end_ns), interfaces=("eth0",))
 
 
 def test_gaps_between_and_within_blocks_are_not_covered(tmp_path: Path) -> None:

@@ -157,6 +157,20 @@ def test_a_page_of_a_host(root: Path) -> None:
     assert "#" in "".join(lines("who", "10.0.0.1", "all", "--root", root, "-n", PYTHONIOENCODING="ascii"))
 
 
+def test_when_nothing_was_watched_is_no_silence(root: Path) -> None:
+    printed = lines("who", "10.0.0.1", "all", "-i", "eth0", "--root", root, "-n")
+    assert printed[2].endswith(" (2 h of it watched)")
+    place = next(at for at, line in enumerate(printed) if "not watched for 1 d 5 h" in line)
+    assert [line[:13] for line in printed[place - 1 : place + 2]] == ["2026-11-20 00", "2026-11-20 01", "2026-11-21 06"]
+    gap = ("2026-11-20T02:00..2026-11-20T05:00", "--root", root)
+    refused(run("who", "10.0.0.1", *gap), 1, "was not watched", ", with gaps")
+
+
+def test_bars_where_somebody_says_c(root: Path) -> None:
+    for environment, letter in ({"LC_ALL": "C"}, "#"), ({"LC_ALL": "C.UTF-8"}, "█"):
+        assert letter in "".join(lines("who", "10.0.0.1", "all", "--root", root, "-n", **environment))
+
+
 def test_json_has_every_interface(root: Path) -> None:
     document = json.loads(run("who", "10.0.0.1", "2026-11-20", "--root", root, "--json").stdout)
     assert document["schema"] == "bpft-who-1"
@@ -188,7 +202,7 @@ def test_who_is_not_known_is_told_with_whom_is_near(root: Path) -> None:
     refused(run("who", "10.0.0.9", *day), 1, "not in what was recorded of 2026-11-20")
     refused(run("who", "8.8.4.4", *words), 1, "nearest address in it is 8.8.8.8")
     refused(run("who", "fd00::1", *words), 1, "fd00::1 is not in")
-    refused(run("who", "10.0.0.1", "--root", root), 1, "nothing of today is recorded")
+    refused(run("who", "10.0.0.1", "--root", root), 1, "today was not watched")
     refused(run("who", "10.0.0.1", "all", "-i", "eth7", "--root", root), 1, "nothing of eth7")
     refused(run("who", "10.0.0.0/8", *words), 127, "--where 'net 10.0.0.0/8'")
     refused(run("who", "10.0.0.1", "yesturday", "--root", root), 127, "did you mean yesterday?")

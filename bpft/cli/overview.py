@@ -61,12 +61,10 @@ def _names(found: list[Overview], root: str) -> dict[str, str]:
 
 def _terminal() -> dict[str, Any]:
     """What the terminal can show."""
+    from bpft.report.render.letters import is_fine
+
     assert sys.stdout is not None
-    try:
-        "▁█▏·".encode(sys.stdout.encoding)
-        drawn = True
-    except UnicodeEncodeError:
-        drawn = False
-        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    drawn = is_fine(sys.stdout)
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may not know every letter
     bold = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
     return {"drawn": drawn, "bold": bold}

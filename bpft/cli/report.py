@@ -48,7 +48,7 @@ _FORMATS = click.Choice(["table", "json", *_ROWS_ALONE])
 @click.option("--format", "form", type=_FORMATS, default="table", show_default=True, help="How to print it.")
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 @click.option("--plot", is_flag=True, help="Draw it: bars, or lines where --by has a time in it.")
-@click.option("--html", "page", metavar="FILE", default="", help="Write a page to mail; -: to standard output.")
+@click.option("--html", "page", metavar="FILE", help="Write a page to mail; -: to standard output.")
 @click.option("--units", type=click.Choice(["si", "iec", "bytes"]), default="si", help="In tables: GB, GiB or exact.")
 @click.option("--root", metavar="DIR", default="", help="Look for what is recorded below DIR.")
 def report(
@@ -69,7 +69,7 @@ def report(
     form: Literal["table", "json", "csv", "ndjson", "parquet"],
     as_json: bool,
     plot: bool,
-    page: str,
+    page: str | None,
     units: Units,
     root: str,
 ) -> int:
@@ -79,14 +79,16 @@ def report(
     are logs and dumps of trafd and captures (pcap, pcapng), told apart by content and added up; - is standard input.
     """
     form = "json" if as_json else form
-    show = Show("plot" if plot else "html" if page else form, numeric, units, root)
-    if (form != "table") + plot + bool(page) > 1:
+    show = Show("plot" if plot else "html" if page is not None else form, numeric, units, root)
+    if (form != "table") + plot + (page is not None) > 1:
         raise UsageError("--plot, --html and --format each are a way to show it: take one of them")
+    if page == "":
+        raise UsageError("--html '': name a file, or - for standard output")
     if form == "parquet" and sys.stdout.isatty():
         raise UsageError("--format parquet: nothing for a terminal: use > FILE, or a pipe")
     found = asked.read(words, files, When(begin, end, billing_day, zone))
     rows = top if top is not None else _TABLE_ROWS if form == "table" else 0
-    grouping = by or "key"
+    grouping = "key" if by is None else by
     apart = not found.files and not summed and len(interfaces) != 1 and _APART not in grouping.split(",")
     if apart and form in _ROWS_ALONE:
         grouping, apart = f"{_APART},{grouping}", False

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 
 class NothingInPeriod(BpftError):
-    """nothing of {0} is recorded (a block's middle decides); what there is reaches from {1} to {2}; say all for it"""
+    """no block has its middle in {0}, though some reach into it; ask for more: what there is reaches from {1} to {2}"""
+
+
+class NotWatched(NothingInPeriod):
+    """{0} was not watched; what is recorded reaches from {1} to {2}{3}; say all for it"""
 
 
 class NothingDated(BpftError):
@@ -243,15 +247,17 @@ def _interface(part: Part) -> str:
 def answer(question: Question, sources: Sources) -> Answer:
     """Sum the records of the sources that lie in the period.  Raises BpftError."""
     most_shares = _shares(question, sources.rows_of(question.period.takes))
-    reading, left_out = _Reading(question, most_shares), Coverage()
+    reading, left_out, others = _Reading(question, most_shares), Coverage(), Coverage()
     again: list[Part] = []  # parts that are read once more
     for part in sources.parts():
         header = part.header
         wanted = not question.interfaces or header.interface in question.interfaces
-        if not wanted or not question.period.takes(header):
+        if not wanted:
+            others.add(header, part.origin)
+            continue
+        if not question.period.takes(header):
             left_out.add(header, part.origin)
-            if wanted:
-                reading.completeness.leave_out(header)
+            reading.completeness.leave_out(header)
             continue
         try:
             reading.add(part)
@@ -263,7 +269,7 @@ def answer(question: Question, sources: Sources) -> Answer:
     if reading.shares > 1:
         reading.add_shares(again, _BY_SUM.get(question.sort, "all"), question.top)
     if not reading.coverage.blocks:
-        raise _nothing(question, left_out)
+        raise _nothing(question, left_out, others)
     notes = []
     if reading.buckets:
         reading.buckets.refuse()
@@ -289,14 +295,16 @@ def answer(question: Question, sources: Sources) -> Answer:
     )
 
 
-def _nothing(question: Question, left_out: Coverage) -> BpftError:
-    """Why nothing is left to report."""
+def _nothing(question: Question, left_out: Coverage, others: Coverage) -> BpftError:
+    """Why nothing is left to report.  left_out: of other times; others: of other interfaces."""
     if not left_out.blocks:
-        return NoIntactBlock()
-    known = left_out.interfaces + left_out.captures
-    if question.interfaces and not set(question.interfaces) & set(known):
-        return NotRecorded(", ".join(question.interfaces), ", ".join(known) or "nothing")
+        known = others.interfaces + others.captures
+        return NotRecorded(", ".join(question.interfaces), ", ".join(known) or "nothing") if known else NoIntactBlock()
     if left_out.undated_ns and not left_out.end_ns:
         return NothingDated()
-    said = question.period.said or "that period"
-    return NothingInPeriod(said, units.moment(left_out.begin_ns), units.moment(left_out.end_ns))
+    said, period = question.period.said or "that period", question.period
+    reach = units.moment(left_out.begin_ns), units.moment(left_out.end_ns)
+    if left_out.reaches_into(period):
+        return NothingInPeriod(said, *reach)
+    within = (period.begin or 0) > left_out.begin_ns and (period.end or left_out.end_ns) < left_out.end_ns
+    return NotWatched(said, *reach, ", with gaps" if within else "")

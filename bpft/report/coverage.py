@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bpft.record import Header
+from bpft.report.period import Period
 
 Span = tuple[int, int]  #: UTC nanoseconds
 
@@ -50,6 +51,13 @@ class Coverage:
     def covered_ns(self) -> int:
         """The time watched between the two, and what has no date."""
         return union(self._watched) + self.undated_ns
+
+    def reaches_into(self, period: Period) -> bool:
+        """Whether anything of a period was watched."""
+        return any(
+            (period.end is None or begin < period.end) and (period.begin is None or period.begin < end)
+            for begin, end in self._watched
+        )
 
 
 def without(begin: int, end: int, gaps: Iterable[Span]) -> list[Span]:

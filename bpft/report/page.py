@@ -44,7 +44,7 @@ def view(question: Question, sources: Sources, by: str | None, top: int | None) 
 
     most = min(top or MOST, MOST)
     asked = None
-    if by:
+    if by is not None:
         asked = answer(replace(question, by=by, top=most if top is not None else HOSTS), sources)
     hosts = ask("host", HOSTS if top is None else most)
     services = ask("service", SERVICES if top is None else most)

@@ -9,6 +9,7 @@ from bpft.report import units
 from bpft.report.answer import Answer
 from bpft.report.render import scale
 from bpft.report.render.grid import Grid
+from bpft.report.render.letters import HEIGHTS
 from bpft.report.render.table import Style
 from bpft.report.render.words import TITLES, Words
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 Span = tuple[int, int, int]  #: begin and end in UTC nanoseconds, bit/s
 
-HEIGHTS = " ▁▂▃▄▅▆▇█"
 _ASCII_HEIGHTS = " .:-=+*#%"
 _GAP = 2
 _LEAST_LINE, _LEAST_SMALL = 24, 16  # letters

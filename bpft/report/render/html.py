@@ -56,7 +56,7 @@ def _hash(text: str) -> str:
 
 def _head(answer: Answer, style: Style) -> str:
     """When, of what, and whether it adds up."""
-    lines = [when(answer), *selected(answer, style.units)]
+    lines = [when(answer.coverage), *selected(answer, style.units)]
     said = "".join(f"<p>{escaped(line)}</p>\n" for line in lines if line)
     told = answer.completeness.lines(style.units)
     loud = [line for line in told if line.partition(":")[0].isupper()] + answer.troubles

@@ -10,13 +10,13 @@ from bpft.messages import one_line, valid
 from bpft.report import units
 from bpft.report.overview import Flow, Host, Overview, Stretch
 from bpft.report.period import SECOND
+from bpft.report.render.letters import EIGHTHS, HEIGHTS
 from bpft.report.units import Units
 
 SCHEMA = "bpft-overview-1"  #: changes when a field changes its meaning or goes
 
 _LEAST = (22, 10, 10, 10, 13, 13)  # columns of a line's cells: a name, three figures, a rate, an estimate
-_BARS = "▁▂▃▄▅▆▇█"
-_PARTS = " ▏▎▍▌▋▊▉█"
+_BARS = HEIGHTS[1:]  # of hours: the lowest is seen as well
 _BAR = 12  # columns of a share of 100 %
 _HOUR = 2  # columns of an hour
 _Row = tuple[str, str, str, str, str, str]
@@ -116,7 +116,7 @@ def _host(host: Host, style: Style) -> _Row:
 def _bar(host: Host, room: int) -> str:
     """A share as a bar, behind two columns, where there is room for all of it."""
     eighths = round(host.share * _BAR * 8) if room > _BAR + 2 else 0
-    return f"  {_PARTS[8] * (eighths // 8)}{_PARTS[eighths % 8].strip()}".rstrip()
+    return f"  {EIGHTHS[8] * (eighths // 8)}{EIGHTHS[eighths % 8].strip()}".rstrip()
 
 
 def _state(one: Overview, now_ns: int) -> str:

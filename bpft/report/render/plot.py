@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING, TextIO
 
 from bpft.messages import one_line
 from bpft.report import units
 from bpft.report.answer import Answer
-from bpft.report.render.curve import HEIGHTS, Times
+from bpft.report.render.curve import Times
 from bpft.report.render.grid import Grid
+from bpft.report.render.letters import EIGHTHS, is_fine
 from bpft.report.render.table import Style
 from bpft.report.render.words import TITLES, Words, closing, heading
 
@@ -22,7 +21,6 @@ _LEAST_BAR = 16  # letters
 _NARROW = 60  # columns: below, shares are left away, and bars are as long as there is room
 _FRAME = 6  # lines around a line of time: blank ones, its unit and axis, and where the shell asks again
 
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
 #: The parts of a bar: in, out, and neither of both.
 _PARTS, _ASCII_PARTS = ("█", "▒", "░"), ("#", "=", "-")
 
@@ -36,26 +34,10 @@ def write(answer: Answer, out: TextIO, style: Style, height: int = 24) -> None:
     if not len(answer.ranking):
         picture = ["no records match" if answer.question.where else "no records"]
     elif answer.buckets:
-        picture = Times(answer, style, _is_fine(out)).lines(height - len(above) - len(below) - _FRAME)
+        picture = Times(answer, style, is_fine(out)).lines(height - len(above) - len(below) - _FRAME)
     else:
-        picture = _Bars(answer, style, _is_fine(out)).lines()
+        picture = _Bars(answer, style, is_fine(out)).lines()
     out.write("".join(one_line(line) + "\n" for line in [*above, "", *picture, "", *below]))
-
-
-def _is_fine(out: TextIO) -> bool:
-    """Whether blocks and dots can be written, and are there; else plain ASCII is.
-
-    Where the locale is C, Python writes UTF-8 all the same: that is right where nobody said C, as in a container.
-    """
-    if sys.flags.utf8_mode and (os.environ.get("LC_ALL") or os.environ.get("LANG")) in ("C", "POSIX"):
-        return False
-    if os.environ.get("TERM") == "linux" and out.isatty():
-        return False  # The fonts of the kernel's console have neither.
-    try:
-        (_EIGHTHS + HEIGHTS + "⣿░▒").encode(out.encoding or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 class _Bars:
@@ -128,11 +110,11 @@ class _Bars:
         parts = self._split(row)
         if not self.ways and self.fine:
             eighths = -(-parts[0] * room * 8 // most) if most else 0
-            return _EIGHTHS[8] * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+            return EIGHTHS[8] * (eighths // 8) + EIGHTHS[eighths % 8].strip()
         bar, done, ends = "", 0, 0
         for letter, part in zip(_PARTS if self.fine else _ASCII_PARTS, parts, strict=False):
             ends += part
             until = (ends * room + most // 2) // most if most else 0
             bar += letter * (until - done)
             done = max(done, until)
-        return bar or (_EIGHTHS[1] if self.fine else ".") * (sum(parts) > 0)
+        return bar or (EIGHTHS[1] if self.fine else ".") * (sum(parts) > 0)

@@ -6,10 +6,13 @@ from typing import Any, TextIO
 
 from bpft.messages import one_line, valid
 from bpft.report import units
+from bpft.report.bucket import bucket_of
 from bpft.report.names import protocol_name, service_name
-from bpft.report.period import Period
+from bpft.report.period import SECOND, Period
 from bpft.report.render.grid import Grid
+from bpft.report.render.letters import is_fine
 from bpft.report.render.table import Style
+from bpft.report.render.words import when
 from bpft.report.who import Moved, Peer, Profile, Service
 
 SCHEMA = "bpft-who-1"  #: changes when a field changes its meaning or goes
@@ -72,9 +75,7 @@ def _heading(host: Host, profile: Profile, names: dict[str, str], style: Style) 
     where = f"{profile.interface} on {coverage.hosts[0]}" if coverage.hosts else profile.interface
     lines = [f"{called} ({who})" if called else who, f"{where}, {host.period.said}" if host.period.said else where]
     if coverage.end_ns:
-        when = units.interval(coverage.begin_ns, coverage.end_ns)
-        live = f", as of {units.moment(coverage.live_ns).split()[1]}" if coverage.live_ns else ""
-        lines.append(f"{when}, {units.span(coverage.end_ns - coverage.begin_ns)}{live}")
+        lines.append(when(coverage))
     return [*lines, _said(profile.moved, profile.packets, style)]
 
 
@@ -120,9 +121,13 @@ def _times(profile: Profile, out: TextIO, style: Style) -> list[str]:
     grid = Grid((profile.kind.capitalize(), *_FIGURES), 1, rows, "", style.width)
     room = style.width - len(grid.line(rows[0])) - 2
     most = max(moved.all for moved in profile.times.values())
-    mark = "█" if (out.encoding or "").lower().replace("-", "") == "utf8" else "#"
-    lines = [grid.line((profile.kind.capitalize(), *_FIGURES))]
-    for row, (_, moved) in zip(rows, sorted(profile.times.items(), key=_begin), strict=True):
+    mark = "█" if is_fine(out) else "#"
+    lines, watched_ns = [grid.line((profile.kind.capitalize(), *_FIGURES))], 0
+    for row, (bucket, moved) in zip(rows, sorted(profile.times.items(), key=_begin), strict=True):
+        if watched_ns and watched_ns < bucket.begin_ns:
+            gap = bucket_of(profile.kind, watched_ns // SECOND)
+            lines.append(f"{gap.label}  not watched for {units.span(bucket.begin_ns - watched_ns)}")
+        watched_ns = bucket.end_ns
         length = -(-moved.all * room // most) if most and room >= _SHORTEST_BAR else 0
         lines.append(f"{grid.line(row)}  {mark * length}".rstrip())
     return [*lines, ""]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bpft.messages import one_line
 from bpft.report import units
 from bpft.report.answer import Answer
+from bpft.report.coverage import Coverage
 from bpft.report.dimension import ADDRESSES, OUTER
 from bpft.report.names import named
 from bpft.report.rows import Cell, Row
@@ -87,9 +88,8 @@ def subject(*answers: Answer) -> str:
     return f"{what} on {_some(hosts)}" if hosts else what
 
 
-def when(answer: Answer) -> str:
+def when(coverage: Coverage) -> str:
     """The interval that is really covered; empty: nobody knows."""
-    coverage = answer.coverage
     if not coverage.end_ns:
         return ""
     length = coverage.end_ns - coverage.begin_ns
@@ -103,7 +103,7 @@ def heading(answer: Answer, show: Units) -> list[str]:
     """What, when, how fast; and what --where took of it."""
     said = answer.question.period.said
     lines = [f"{subject(answer)}, {said}" if said else subject(answer)]
-    if told := when(answer):
+    if told := when(answer.coverage):
         pace = units.rate(answer.everything[1], answer.coverage.covered_ns)
         lines.append(f"{told}, {pace} on average" if pace else told)
     return lines + selected(answer, show)
