@@ -169,6 +169,20 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_what_cannot_be_looked_into_is_told_and_the_rest_reported(root: Path) -> None:
+    """As a directory of dumps that is closed to the one who asks; here even root may not list it."""
+    dumps = paths(str(root)).dumps
+    dumps.parent.mkdir(parents=True, exist_ok=True)
+    dumps.write_text("no directory")
+    for words in (("report", "all"), ("report", "all", "--json"), ("who", "0.0.0.1", "all"), ("overview",)):
+        done = run(*words, "--root", root)
+        assert done.returncode == 1
+        assert done.stdout
+        assert done.stderr.decode() == f"bpft: {dumps}: Not a directory\n", words
+    paths(str(root)).log("eth0").unlink()
+    refused(run("report", "all", "--root", root), 1, f"{dumps}: Not a directory")
+
+
 def test_an_empty_word_is_not_the_default(root: Path, tmp_path: Path) -> None:
     """A shell's variable may be empty."""
     refused(run("report", "all", "--by", "", "--root", root), 127, "--by ''", "key, src, dst, host")

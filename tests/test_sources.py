@@ -399,3 +399,25 @@ def test_a_save_that_is_being_written_is_waited_for(tmp_path: Path) -> None:
     sources.add_recorded(places)
     assert time.monotonic() - begin < 1
     assert len(sources.troubles) == 1
+
+
+def test_a_log_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = paths(str(tmp_path))
+    places.logs.mkdir(parents=True)
+    save(places.log("eth0"), header(0), 100)
+    save(places.log("eth1"), header(0, interface="eth1"), 200)
+    real = blockscan.scan
+
+    def scan(name: str, check: bool) -> Iterator[Block | blockscan.Damage]:
+        if name.endswith("eth1"):
+            raise CannotRead(name, "Permission denied")
+        return real(name, check=check)
+
+    monkeypatch.setattr(blockscan, "scan", scan)
+    sources = Sources()
+    sources.add_recorded(places)
+    assert [it.interface for it in sources.headers()] == ["eth0"]
+    assert sources.troubles == [f"{places.log('eth1')}: Permission denied"]
+    places.log("eth0").unlink()
+    with pytest.raises(CannotRead, match="eth1: Permission denied"):
+        Sources().add_recorded(places)

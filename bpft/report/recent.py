@@ -19,12 +19,17 @@ def recent(where: Paths, since_ns: int, troubles: list[str]) -> tuple[list[Block
     """(blocks that reach beyond an instant, each epoch once (SEMANTICS E7); (interface, host) that are counted now).
 
     Of each file the last block comes as well, be it older.  troubles: is given a line for each daemon that does not
-    answer, each file that cannot be read, and each damage behind the instant.  Raises CannotRead for a whole directory.
+    answer, each file or directory that cannot be read, and each damage behind the instant.
     """
     found = live.tables(where, (), troubles.append)  # before dumps, and those before logs: nothing falls between
     counted = {(block.header.interface, block.header.host) for block in found}
     for directory in (where.dumps, where.logs):
-        for path in recorded(directory):
+        try:
+            paths = recorded(directory)
+        except CannotRead as error:
+            troubles.append(str(error))
+            continue
+        for path in paths:
             try:
                 found += _last(path, since_ns, troubles)
             except CannotRead as error:

@@ -75,33 +75,36 @@ class Sources:
         """All that trafd keeps.  Dumps first: what a save takes from a dump meanwhile is then found in the log.
 
         Logs until there is no new name among them: one that is set aside meanwhile is found under its new one.
+        What may not be read is among the troubles; CannotRead where there is nothing else.
         """
-        for path in recorded(paths.dumps):
-            self._add_unless_gone(path)
+        unread: dict[str, CannotRead] = {}
+        for path in _listed(paths.dumps, unread):
+            self._add_unless_gone(path, unread)
         known: set[Path] = set()
-        while new := [path for path in recorded(paths.logs) if path not in known]:
+        while new := [path for path in _listed(paths.logs, unread) if path not in known]:
             known.update(new)
             for path in new:
-                self._add_log(path)
+                self._add_log(path, unread)
         if not self._blocks:
-            raise NothingRecorded(paths.logs)
+            raise next(iter(unread.values()), NothingRecorded(paths.logs))
+        self.troubles += unread
 
-    def _add_log(self, path: Path) -> None:
+    def _add_log(self, path: Path, unread: dict[str, CannotRead]) -> None:
         """What a save is writing at this moment looks torn until it is whole."""
         give_up = time.monotonic() + _RESTLESS_S
         blocks, troubles = len(self._blocks), len(self.troubles)
-        self._add_unless_gone(path)
+        self._add_unless_gone(path, unread)
         while len(self.troubles) > troubles and time.monotonic() < give_up and _is_restless(path):
             time.sleep(_AGAIN_S)
             del self._blocks[blocks:], self.troubles[troubles:]
-            self._add_unless_gone(path)
+            self._add_unless_gone(path, unread)
 
-    def _add_unless_gone(self, path: Path) -> None:
+    def _add_unless_gone(self, path: Path, unread: dict[str, CannotRead]) -> None:
         try:
             self._add_blocks(str(path))
-        except CannotRead:
+        except CannotRead as why:
             if path.exists():
-                raise
+                unread[str(why)] = why
 
     def interfaces(self, takes: Callable[[Header], bool]) -> list[str]:
         """The interfaces of the blocks that count and that takes() says yes to, sorted; "": of a capture."""
@@ -234,6 +237,15 @@ class Sources:
         if result.error:
             self.troubles.append(f"{name}: {result.error}; counted up to there")
         return Part(name, _capture_header(name, table, result), table)
+
+
+def _listed(directory: Path, unread: dict[str, CannotRead]) -> list[Path]:
+    """The logs or dumps in a directory; why it cannot be looked into is noted."""
+    try:
+        return recorded(directory)
+    except CannotRead as why:
+        unread[str(why)] = why
+        return []
 
 
 def _is_restless(path: Path) -> bool:
