@@ -1,17 +1,21 @@
 """The compression of columns: zstd where python zstandard is installed, else zlib; both are read."""
 
 import zlib
+from _thread import _local
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from bpft.blocklayout import STORED, ZLIB, ZSTD
 
 if TYPE_CHECKING:
     import zstandard
 
+Held = TypeVar("Held", bytes, memoryview)
+
 _ZLIB_LEVEL = 6
 #: Below this many bytes no compressor's frame pays for itself.
 _WORTH_IT = 24
+_own = _local()  # to make a decompressor takes longer than to use it, and each is for one thread
 
 
 class Compressor:
@@ -78,35 +82,37 @@ def obstacle(compression: int) -> str:
     return ""
 
 
-def decompress(compression: int, data: bytes, length: int) -> bytes:
+def decompress(compression: int, data: Held, length: int) -> Held | bytes:
     """The ``length`` bytes that were compressed; ValueError, saying why, where data does not hold exactly those.
 
     Nothing larger than length is ever allocated, whatever data claims.
     """
     if reason := obstacle(compression):
         raise ValueError(reason)
-    if compression == STORED:
-        raw = data
-    else:
+    raw: Held | bytes = data
+    if compression != STORED:
         raw = _from_zlib(data, length) if compression == ZLIB else _from_zstd(data, length)
     if len(raw) != length:
         raise ValueError("a column has not the length it says")
     return raw
 
 
-def _from_zlib(data: bytes, length: int) -> bytes:
+def _from_zlib(data: bytes | memoryview, length: int) -> bytes:
     try:
         return zlib.decompressobj().decompress(data, length + 1)
     except zlib.error as error:
         raise ValueError(f"a column cannot be decompressed: {error}") from None
 
 
-def _from_zstd(data: bytes, length: int) -> bytes:
+def _from_zstd(data: bytes | memoryview, length: int) -> bytes:
     import zstandard
 
     try:
         if zstandard.frame_content_size(data) != length:
             raise ValueError("a column has not the length it says")
-        return zstandard.ZstdDecompressor().decompress(data)
+        if not hasattr(_own, "zstd"):
+            _own.zstd = zstandard.ZstdDecompressor()
+        decompressor: zstandard.ZstdDecompressor = _own.zstd
+        return decompressor.decompress(data)
     except zstandard.ZstdError as error:
         raise ValueError(f"a column cannot be decompressed: {error}") from None

@@ -30,9 +30,14 @@ def pack_section(kind: int, body: bytes) -> bytes:
 
 def open_section(section: bytes, what: str = "it") -> bytes:
     """The body of a whole section; ValueError where ``what`` does not match its checksum."""
-    if CRC.pack(zlib.crc32(section[: -CRC.size])) != section[-CRC.size :]:
+    return bytes(_body(section, what))
+
+
+def _body(section: bytes, what: str = "it") -> memoryview:
+    whole = memoryview(section)  # nothing of a row group is copied before it is decompressed
+    if CRC.pack(zlib.crc32(whole[: -CRC.size])) != whole[-CRC.size :]:
         raise ValueError(f"{what} does not match its checksum")
-    return section[SECTION.size : -CRC.size]
+    return whole[SECTION.size : -CRC.size]
 
 
 def pack_group(
@@ -66,7 +71,7 @@ class Group:
         """
         self._damaged = damaged
         self.section = section
-        body = open_section(section)
+        body = _body(section)
         if len(body) < GROUP.size:
             raise ValueError("it is too short")
         self.rows, flags, count = GROUP.unpack_from(body)
@@ -74,7 +79,7 @@ class Group:
         if flags & ~OTHER or not 1 <= self.rows <= GROUP_ROWS or at > len(body):
             raise ValueError("its head makes no sense here")
         #: column id -> (encoding, compression, length, stored bytes)
-        self.columns: dict[int, tuple[int, int, int, bytes]] = {}
+        self.columns: dict[int, tuple[int, int, int, memoryview]] = {}
         for column, encoding, compression, length, stored in COLUMN.iter_unpack(body[GROUP.size : at]):
             if column in self.columns or length > _MAX_COLUMN or stored > len(body) - at:
                 raise ValueError("its column directory makes no sense")
@@ -99,7 +104,7 @@ class Group:
             return 6
         raise ValueError("it does not say which IP version it is about")
 
-    def _column(self, column: int) -> bytes:
+    def _column(self, column: int) -> bytes | memoryview:
         _, compression, length, stored = self.columns[column]
         return decompress(compression, stored, length)
 
@@ -112,7 +117,7 @@ class Group:
         with self.damaging():
             return core.decode_columns(self.version, self.rows, self.unpacked(columns), self.other)
 
-    def unpacked(self, columns: Collection[int] | None = None) -> list[tuple[int, int, bytes]]:
+    def unpacked(self, columns: Collection[int] | None = None) -> list[tuple[int, int, bytes | memoryview]]:
         """The columns needed, as core.decode_columns() and core.add_columns() take them.  Raises BlockDamaged."""
         wanted = _KNOWN if columns is None else self._with_helpers(columns)
         with self.damaging():

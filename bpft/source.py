@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bpft.errors import CannotRead
 
-_PIECE = 1 << 20
+_PIECE = 1 << 18  # stays in the cache for who goes through it
 # Without O_NONBLOCK opening a pipe by mistake would wait for somebody to write to it.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -57,7 +57,7 @@ class Source:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def pieces(self, offset: int, end: int) -> Iterator[bytes]:
-        """The bytes from offset to end, or to the end of the file, a megabyte at a time.  Raises CannotRead."""
+        """The bytes from offset to end, or to the end of the file, a piece at a time.  Raises CannotRead."""
         while offset < end and (piece := self.read(offset, min(_PIECE, end - offset))):
             yield piece
             offset += len(piece)

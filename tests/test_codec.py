@@ -53,20 +53,33 @@ def test_what_goes_in_comes_out(data: st.DataObject, version: int, in_order: boo
     assert not back
 
 
-GROUPINGS = ("raw", "key", "src", "dst", "self", "pair", "port", "proto", "direction", "vlan")
+GROUPINGS = ("raw", "key", "src", "dst", "self", "pair", "port", "service", "proto", "direction", "vlan", "total")
 
 
 @pytest.mark.parametrize("rows", [1, 256, 257, 3000])
-@given(blocks.versions, st.sampled_from(GROUPINGS), st.sampled_from(GROUPINGS), st.integers(0, 2**32))
-def test_columns_into_tables_are_records_into_tables(rows: int, version: int, one: str, two: str, seed: int) -> None:
+@given(
+    blocks.versions,
+    st.sampled_from(GROUPINGS),
+    st.sampled_from(GROUPINGS),
+    st.sampled_from([(24, 100), (0, 0), (31, 127), (1, 64)]),
+    st.booleans(),
+    st.integers(0, 2**32),
+)
+def test_columns_into_tables_are_records_into_tables(
+    rows: int, version: int, one: str, two: str, some: tuple[int, int], rest: bool, seed: int
+) -> None:
     records = b"".join(sorted(split(version, traffic(rows, version, seed))))
+    if rest:  # remainders stay what they are
+        records = b"".join(blocks.record(version, flags=OTHER | NO_PORTS | NO_PROTO, all=at) for at in range(rows))
     [(found, other, columns)] = core.encode_columns(version, records)
+    assert other == rest
     given = [(column, encoding, b"".join(parts)) for column, encoding, parts in columns]
-    tables = [(core.Table(), by, bits) for by, bits in ((one, (32, 128)), (two, (24, 100)))]
+    tables = [(core.Table(), by, bits) for by, bits in ((one, (32, 128)), (two, some))]
     core.add_columns(version, found, given, tables, other)
     for table, by, bits in tables:
         expected = core.Table()
-        expected.add_records(version, records, by=by, bits=bits)
+        for one_record in split(version, records):  # each alone: nothing is summed before the table is asked
+            expected.add_records(version, one_record, by=by, bits=bits)
         assert table.view(version).records(0, rows) == expected.view(version).records(0, rows)
 
 

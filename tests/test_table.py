@@ -96,6 +96,7 @@ REDUCE = {
     "port": lambda r: [(0, 0, port, 0, r[4], 0) for port in {r[2], r[3]}],
     "direction": lambda r: [(0, 0, 0, 0, 0, r[5] | ABSENT)],
     "vlan": lambda r: [(0, 0, 0, 0, 0, ABSENT)],
+    "total": lambda r: [(0, 0, 0, 0, 0, ABSENT)],
     "src+proto": lambda r: [(r[0], 0, 0, 0, r[4], core.NO_PORTS)],
     "receiver:src+sport+direction": lambda r: [(r[1], 0, r[3], 0, 0, core.NO_PROTO | r[5])],
     "both:src": lambda r: [(host, 0, 0, 0, 0, ABSENT) for host in {r[0], r[1]}],
@@ -130,8 +131,41 @@ def test_groupings_of_networks(version, rows, by, bits):
     assert {r[:6]: r[6:] for r in rows_of(table, version)} == summed(masked, REDUCE[by])
 
 
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("by", sorted(REDUCE))
+@pytest.mark.parametrize("in_order", [True, False])
+def test_groupings_of_many(version, by, in_order):
+    """Long runs of a key and none, more rows than are taken at once, remainders anywhere between them (C7)."""
+    draw = random.Random(by)
+    rows = [
+        (draw.randrange(4), draw.choice([0, 1, 2, 700]), draw.randrange(3), draw.randrange(3), draw.choice([6, 17]), 1)
+        for _ in range(1500)
+    ]
+    rest = (0, 0, 0, 0, 0, core.OTHER | ABSENT)
+    rows = sorted(rows) if in_order else rows
+    rows[300:300] = rows[800:800] = [rest]
+    rows = [(*row, draw.randrange(9), draw.randrange(2**64), draw.randrange(2**64)) for row in rows]
+    expected = summed(rows, lambda r: REDUCE[by](r) if r[:6] != rest else [] if by.startswith("self") else [rest])
+    table = core.Table()
+    table.add_records(version, pack(version, rows), by=by)
+    assert {r[:6]: r[6:] for r in rows_of(table, version)} == {
+        key: tuple(value % 2**64 for value in sums) for key, sums in expected.items()
+    }
+
+
 def test_groupings_that_are_none():
-    for by in ("", "colour", "src+", "+src", "src+src+colour", "everybody:src", ":src", "both:"):
+    for by in (
+        "",
+        "both:total",
+        "total+src",
+        "colour",
+        "src+",
+        "+src",
+        "src+src+colour",
+        "everybody:src",
+        ":src",
+        "both:",
+    ):
         with pytest.raises(ValueError, match="by"):
             core.Table().add_records(4, b"", by=by)
 

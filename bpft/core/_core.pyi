@@ -72,7 +72,7 @@ class Table:
         protocol flagged absent.  In front may stand which end of its flow a record is looked at from: "sender:" (as
         it is), "receiver:" (src for dst, sport for dport), "both:" (one addition where they give the same) or "self:"
         (only where they do).  Names for some: raw (every field), key (without direction and VLAN), pair (src+dst),
-        dst (receiver:src), self (self:src), port (both:sport+proto).
+        dst (receiver:src), self (self:src), port (both:sport+proto); total: no field is kept.
         bits: leading bits of IPv4 and IPv6 addresses that are kept.
         share: (i, n) adds only the i-th of n shares of all keys, each of which is in one share: where all of them
         would need too much memory.  "other" is in one of them as well.

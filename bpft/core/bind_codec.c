@@ -216,12 +216,12 @@ struct summed {              /* where the records of a group go */
 	struct bpft_grouping grouping[MOST_TABLES];
 };
 
-static void sum_tile(void *to, const void *records, size_t n)
+static void sum_tile(void *to, const struct bpft_tile *tile)
 {
 	const struct summed *s = to;
 
 	for (Py_ssize_t k = 0; k < s->n; k++)
-		bpft_table_add_records(s->table[k], s->version, records, n, &s->grouping[k]);
+		bpft_table_add_tile(s->table[k], s->version, tile, &s->grouping[k]);
 }
 
 static int take_tables(struct summed *s, PyObject *tables)

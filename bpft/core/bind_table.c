@@ -295,7 +295,7 @@ bool bpft_py_grouping(const char *by, const int bits[2], const int share[2], str
 		end = word_in(at, (size_t)(colon - at), end_name);
 		at = colon + 1;
 	}
-	for (bool more = end >= 0; more; ) {
+	for (bool more = end >= 0 && strcmp(by, "total") != 0; more; ) { /* of a total nothing is kept */
 		size_t n = strcspn(at, "+");
 		int field = word_in(at, n, field_name);
 

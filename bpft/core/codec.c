@@ -127,7 +127,8 @@ static uint64_t sorted_lane(struct work *w, const uint64_t *value, uint64_t *oth
 	other[0] = value[0] - base;
 	for (size_t i = 1; i < w->rows; i++)
 		other[i] = value[i] - (w->changed[i] ? base : value[i - 1]);
-	bpft_mark_changes(w->changed, value, w->rows);
+	for (size_t i = 1; i < w->rows; i++)
+		w->changed[i] |= value[i] != value[i - 1];
 	return base;
 }
 

@@ -71,9 +71,9 @@ struct bpft_column_bytes { uint16_t id; uint8_t encoding; const uint8_t *bytes; 
 const char *bpft_decode_columns(int version, size_t rows, const struct bpft_column_bytes *column, size_t n,
                                 uint8_t flags, void *records);
 
-/* As bpft_decode_columns(), but the records go to each(to, records, n) some at a time, n <= BPFT_TILE, in order.  Where
- * the bytes turn out to be wrong, what came before has been handed over. */
-typedef void bpft_tile_fn(void *to, const void *records, size_t n);
+/* As bpft_decode_columns(), but the records go to each(to, tile) some at a time, in order.  Where the bytes turn out to
+ * be wrong, what came before has been handed over. */
+typedef void bpft_tile_fn(void *to, const struct bpft_tile *tile);
 const char *bpft_decode_tiles(int version, size_t rows, const struct bpft_column_bytes *column, size_t n,
                               uint8_t flags, bpft_tile_fn *each, void *to);
 

@@ -48,13 +48,6 @@ static inline unsigned bpft_usual_headers(int version, int proto)
 	}
 }
 
-/* A row that differs from the one before it in this lane differs in the key so far. */
-static inline void bpft_mark_changes(uint8_t *changed, const uint64_t *value, size_t rows)
-{
-	for (size_t i = 1; i < rows; i++)
-		changed[i] |= value[i] != value[i - 1];
-}
-
 /* Strided fields of 1, 2, 4 or 8 bytes in network order. */
 static inline void bpft_load_big(const uint8_t *field, size_t stride, unsigned bytes, uint64_t *value, size_t rows)
 {

@@ -28,9 +28,11 @@ struct work {                /* of one group being decoded */
 	const struct bpft_column_bytes *column;
 	size_t columns;
 	struct reader reader[FIELDS];
-	uint8_t changed[BPFT_TILE];    /* the key so far differs from the row before */
+	unsigned sorted;               /* fields up to the last one whose encoding depends on changes */
+	uint64_t changed[BPFT_TILE];   /* not 0: the key so far differs from the row before */
 	uint8_t usual[256];            /* headers of a packet, by protocol */
 	const char *why;               /* the first thing that was wrong */
+	struct bpft_tile tile;         /* sums: those of the readers */
 };
 
 static bool fail(struct work *w, const char *why)
@@ -107,6 +109,9 @@ static void open_all(struct work *w)
 		w->flags |= BPFT_NO_PORTS;
 	if (!r[PROTO].there)
 		w->flags |= BPFT_NO_PROTO;
+	for (enum field field = SRC; field <= DPORT; field++)
+		if (r[field].encoding == BPFT_ENC_SORTED)
+			w->sorted = field + 1;
 	for (int proto = 0; proto < 256; proto++)
 		w->usual[proto] = (uint8_t)bpft_usual_headers(w->version, r[PROTO].there ? proto : -1);
 }
@@ -115,12 +120,23 @@ static void open_all(struct work *w)
 
 static void not_above(struct work *w, const uint64_t *v, size_t n, uint64_t max)
 {
+	uint64_t bits = 0;
 	bool above = false;
 
+	for (size_t i = 0; max != UINT64_MAX && i < n; i++)
+		bits |= v[i];
+	if (bits <= max) /* nearly always; and no value is larger than the bits of all together */
+		return;
 	for (size_t i = 0; i < n; i++)
 		above |= v[i] > max;
 	if (above)
 		fail(w, "a column holds a value that is too large for it");
+}
+
+static void next_lane(struct work *w, struct reader *r, unsigned k, size_t n)
+{
+	if (bpft_lane_next(&r->lane[k], r->v[k], n) < 0)
+		fail(w, "a column does not hold exactly one value a row");
 }
 
 static void next_plain(struct work *w, struct reader *r, size_t n, uint64_t max)
@@ -128,32 +144,40 @@ static void next_plain(struct work *w, struct reader *r, size_t n, uint64_t max)
 	if (!r->there || w->why != NULL)
 		return;
 	for (unsigned k = 0; k < r->lanes; k++) {
-		if (bpft_lane_next(&r->lane[k], r->v[k], n) < 0)
-			fail(w, "a column does not hold exactly one value a row");
+		next_lane(w, r, k, n);
 		not_above(w, r->v[k], n, max);
 	}
 }
 
 /* Undo sorted_lane() of codec.c: sums of differences, begun anew at base where the key so far changes. */
-static void add_up(const uint8_t *changed, uint64_t *v, size_t n, uint64_t base, uint64_t value)
+static void add_up(const uint64_t *changed, uint64_t *v, size_t n, uint64_t base, uint64_t value)
 {
 	for (size_t i = 0; i < n; i++)
 		v[i] = value = v[i] + (changed[i] ? base : value);
 }
 
-static void next_key(struct work *w, struct reader *r, size_t n, uint64_t max)
+/* A row that differs from the one before it in this lane differs in the key so far.  before: the row before the tile. */
+static void mark_changes(uint64_t *changed, const uint64_t *v, size_t n, uint64_t before)
 {
+	changed[0] |= v[0] ^ before;
+	for (size_t i = 1; i < n; i++)
+		changed[i] |= v[i] ^ v[i - 1];
+}
+
+static void next_key(struct work *w, enum field field, size_t n, uint64_t max)
+{
+	struct reader *r = &w->reader[field];
+
 	if (!r->there || w->why != NULL)
 		return;
 	for (unsigned k = 0; k < r->lanes; k++) {
 		uint64_t *v = r->v[k];
 
-		if (bpft_lane_next(&r->lane[k], v, n) < 0)
-			fail(w, "a column does not hold exactly one value a row");
+		next_lane(w, r, k, n);
 		if (r->encoding == BPFT_ENC_SORTED)
 			add_up(w->changed, v, n, r->base[k], r->last[k]);
-		w->changed[0] |= v[0] != r->last[k];
-		bpft_mark_changes(w->changed, v, n);
+		if (field + 1 < w->sorted || (field + 1 == w->sorted && k + 1 < r->lanes))
+			mark_changes(w->changed, v, n, r->last[k]);
 		r->last[k] = v[n - 1];
 		not_above(w, v, n, max);
 	}
@@ -171,65 +195,69 @@ static void next_sums(struct work *w, size_t n)
 		return;
 	if (all->encoding == BPFT_ENC_PER_PACKET)
 		for (size_t i = 0; i < n; i++) {
-			uint64_t each = packets->v[0][i] ? packets->v[0][i] : 1;
+			uint64_t each = packets->v[0][i] + !packets->v[0][i];
 
 			all->v[0][i] = each * all->v[0][i] + all->v[1][i];
 		}
 	if (data->encoding == BPFT_ENC_PREDICTED)
 		for (size_t i = 0; i < n; i++) {
-			uint64_t known = packets->v[0][i], each = known ? known : 1;
+			uint64_t known = packets->v[0][i], each = known + !known;
 			uint64_t more = each * bpft_unzigzag(data->v[0][i]) + data->v[1][i];
 
 			data->v[0][i] = all->v[0][i] - known * w->usual[proto[i]] - more;
 		}
 }
 
-static inline void put_big(uint8_t *to, uint64_t value, const unsigned bytes)
+/* How far left a field is shifted to where it lies in the word of a key's tail. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define SHIFT(field) (8 * offsetof(struct bpft_key_tail, field))
+#else
+#define SHIFT(field) (64 - 8 * (offsetof(struct bpft_key_tail, field) + sizeof ((struct bpft_key_tail *)0)->field))
+#endif
+
+static inline uint64_t big(uint64_t value)
 {
-	value = __builtin_bswap64(value << (64 - 8 * bytes));
-	memcpy(to, &value, bytes);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	value = __builtin_bswap64(value);
+#endif
+	return value;
 }
 
-static inline __attribute__((always_inline)) void assemble(const struct work *w, size_t n, uint8_t *out, const int version)
+/* The columns as words of keys: what no column is there for stays as it is, zero. */
+static void assemble(struct work *w, size_t n)
 {
 	const struct reader *r = w->reader;
+	uint64_t (*key)[BPFT_TILE] = w->tile.key, *tail = key[w->version == 4 ? 1 : 4];
 
-	for (size_t i = 0; i < n; i++) {
-		struct bpft_key_tail tail = {
-			.proto = (uint8_t)r[PROTO].v[0][i], .flags = w->flags, .vlan = r[VLAN].there ? (uint16_t)(r[VLAN].v[0][i] + 1) : 0,
-		};
-		struct bpft_sums sums = { r[PACKETS].v[0][i], r[ALL].v[0][i], r[DATA].v[0][i] };
-
-		if (r[DIRECTION].there)
-			tail.flags |= (uint8_t)(r[DIRECTION].v[0][i] + BPFT_DIR_RX);
-		put_big(tail.sport, r[SPORT].v[0][i], 2);
-		put_big(tail.dport, r[DPORT].v[0][i], 2);
-		if (version == 4) {
-			put_big(out, r[SRC].v[0][i], 4);
-			put_big(out + 4, r[DST].v[0][i], 4);
-			out += 8;
-		} else {
-			put_big(out, r[SRC].v[0][i], 8);
-			put_big(out + 8, r[SRC].v[1][i], 8);
-			put_big(out + 16, r[DST].v[0][i], 8);
-			put_big(out + 24, r[DST].v[1][i], 8);
-			out += 32;
-		}
-		memcpy(out, &tail, sizeof tail);
-		memcpy(out + sizeof tail, &sums, sizeof sums);
-		out += sizeof tail + sizeof sums;
-	}
+	w->tile.n = n;
+	for (size_t i = 0; w->version == 4 && (r[SRC].there || r[DST].there) && i < n; i++)
+		key[0][i] = big(r[SRC].v[0][i] << 32 | r[DST].v[0][i]);
+	for (unsigned k = 0; w->version == 6 && k < 4; k++)
+		for (size_t i = 0; r[k < 2 ? SRC : DST].there && i < n; i++)
+			key[k][i] = big(r[k < 2 ? SRC : DST].v[k % 2][i]);
+	for (size_t i = 0; i < n; i++)
+		tail[i] = (uint64_t)w->flags << SHIFT(flags);
+	for (size_t i = 0; (r[SPORT].there || r[DPORT].there) && i < n; i++)
+		tail[i] |= big(r[SPORT].v[0][i] << 48 | r[DPORT].v[0][i] << 32);
+	for (size_t i = 0; r[PROTO].there && i < n; i++)
+		tail[i] |= r[PROTO].v[0][i] << SHIFT(proto);
+	for (size_t i = 0; r[DIRECTION].there && i < n; i++)
+		tail[i] |= (r[DIRECTION].v[0][i] + BPFT_DIR_RX) << SHIFT(flags);
+	for (size_t i = 0; r[VLAN].there && i < n; i++)
+		tail[i] |= (r[VLAN].v[0][i] + 1) << SHIFT(vlan);
 }
 
-static bool next_tile(struct work *w, size_t n, bool first, uint8_t *out)
+static bool next_tile(struct work *w, size_t n, bool first)
 {
 	const uint64_t address = w->version == 4 ? UINT32_MAX : UINT64_MAX;
 	struct reader *r = w->reader;
 
-	memset(w->changed, 0, n);
-	w->changed[0] = first;
+	if (w->sorted) {
+		memset(w->changed, 0, n * sizeof *w->changed);
+		w->changed[0] = first;
+	}
 	for (enum field field = SRC; field <= DPORT; field++)
-		next_key(w, &r[field], n, field <= DST ? address : UINT16_MAX);
+		next_key(w, field, n, field <= DST ? address : UINT16_MAX);
 	next_plain(w, &r[PROTO], n, UINT8_MAX);
 	next_plain(w, &r[DIRECTION], n, 1);
 	next_plain(w, &r[VLAN], n, UINT16_MAX - 1);
@@ -239,17 +267,13 @@ static bool next_tile(struct work *w, size_t n, bool first, uint8_t *out)
 	next_sums(w, n);
 	if (w->why != NULL)
 		return false;
-	if (w->version == 4)
-		assemble(w, n, out, 4);
-	else
-		assemble(w, n, out, 6);
+	assemble(w, n);
 	return true;
 }
 
 const char *bpft_decode_tiles(int version, size_t rows, const struct bpft_column_bytes *column, size_t n,
                               uint8_t flags, bpft_tile_fn *each, void *to)
 {
-	_Alignas(8) uint8_t tile[BPFT_TILE * sizeof(struct bpft_rec6)];
 	const char *why;
 	struct work *w;
 
@@ -263,12 +287,16 @@ const char *bpft_decode_tiles(int version, size_t rows, const struct bpft_column
 	w->flags = flags;
 	w->column = column;
 	w->columns = n;
+	w->tile.other = flags & BPFT_OTHER;
+	w->tile.packets = w->reader[PACKETS].v[0];
+	w->tile.all = w->reader[ALL].v[0];
+	w->tile.data = w->reader[DATA].v[0];
 	open_all(w);
 	for (size_t row = 0; row < rows && w->why == NULL; row += BPFT_TILE) {
 		size_t some = rows - row < BPFT_TILE ? rows - row : BPFT_TILE;
 
-		if (next_tile(w, some, row == 0, tile))
-			each(to, tile, some);
+		if (next_tile(w, some, row == 0))
+			each(to, &w->tile);
 	}
 	for (struct reader *r = w->reader; r < w->reader + FIELDS; r++)
 		for (unsigned k = 0; k < r->lanes; k++)
@@ -278,20 +306,26 @@ const char *bpft_decode_tiles(int version, size_t rows, const struct bpft_column
 	return why;
 }
 
-struct buffer { uint8_t *at; size_t size; };
+struct buffer { uint8_t *at; size_t key; };
 
-static void append(void *to, const void *records, size_t n)
+static void append(void *to, const struct bpft_tile *tile)
 {
 	struct buffer *b = to;
 
-	memcpy(b->at, records, n * b->size);
-	b->at += n * b->size;
+	for (size_t i = 0; i < tile->n; i++) {
+		struct bpft_sums sums = { tile->packets[i], tile->all[i], tile->data[i] };
+
+		for (size_t k = 0; k < b->key / 8; k++)
+			memcpy(b->at + 8 * k, &tile->key[k][i], 8);
+		memcpy(b->at + b->key, &sums, sizeof sums);
+		b->at += b->key + sizeof sums;
+	}
 }
 
 const char *bpft_decode_columns(int version, size_t rows, const struct bpft_column_bytes *column, size_t n,
                                 uint8_t flags, void *records)
 {
-	struct buffer b = { records, bpft_layout(version)->size };
+	struct buffer b = { records, bpft_layout(version)->packets };
 
 	return bpft_decode_tiles(version, rows, column, n, flags, append, &b);
 }

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tile.h"
+
 enum bpft_packing {
 	BPFT_LANE_CONSTANT,
 	BPFT_LANE_PLANES,
@@ -56,7 +58,6 @@ void bpft_lane_write(struct bpft_lane_work *work, const struct bpft_lane_plan *p
 
 /* ---- reading: a tile of rows at a time, so that what is in hand stays in the cache ---- */
 
-#define BPFT_TILE 256u           /* rows of a tile, at most */
 #define BPFT_RUNS_AT_ONCE 64u
 
 struct bpft_vector {             /* a lane without runs, and how far it was read */

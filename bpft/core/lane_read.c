@@ -139,27 +139,42 @@ static void next_planes(const struct bpft_vector *from, uint64_t *v, size_t n)
 	}
 }
 
+/* Indices of fewer bits than a byte has, a constant for the compiler. */
+static inline __attribute__((always_inline)) void unpack(const uint8_t *p, size_t row, uint64_t *v, size_t n,
+                                                         const unsigned bits)
+{
+	const unsigned each = 8 / bits, mask = (1u << bits) - 1;
+	size_t k = 0;
+
+	for (p += row / each; row % each == 0 && k + each <= n; k += each, p++)
+		for (unsigned j = 0; j < each; j++)
+			v[k + j] = *p >> (j * bits) & mask;
+	for (p -= k / each; k < n; k++)
+		v[k] = p[(row % each + k) / each] >> ((row + k) % each * bits) & mask;
+}
+
 static int next_of_dictionary(const struct bpft_vector *from, uint64_t *v, size_t n)
 {
 	const uint8_t *p = from->at;
-	const unsigned bits = from->width;
+	bool inside = true;
 
-	if (bits == 16) {
-		for (size_t i = from->row, k = 0; k < n; i++, k++)
-			v[k] = p[i] | (uint64_t)p[i + from->rows] << 8;
-	} else if (bits == 8) {
-		for (size_t i = from->row, k = 0; k < n; i++, k++)
-			v[k] = p[i];
-	} else {
-		for (size_t i = from->row, k = 0; k < n; i++, k++)
-			v[k] = p[i * bits / 8] >> (i * bits % 8) & ((1u << bits) - 1);
+	switch (from->width) {
+	case 1: unpack(p, from->row, v, n, 1); break;
+	case 2: unpack(p, from->row, v, n, 2); break;
+	case 4: unpack(p, from->row, v, n, 4); break;
+	case 8:
+		for (size_t k = 0; k < n; k++)
+			v[k] = p[from->row + k];
+		break;
+	default:
+		for (size_t k = 0; k < n; k++)
+			v[k] = p[from->row + k] | (uint64_t)p[from->row + k + from->rows] << 8;
 	}
 	for (size_t k = 0; k < n; k++) {
-		if (v[k] >= from->values)
-			return -1;
-		v[k] = from->value[v[k]];
+		inside &= v[k] < from->values;
+		v[k] = from->value[v[k] < from->values ? v[k] : 0];
 	}
-	return 0;
+	return inside ? 0 : -1;
 }
 
 static int next_values(struct bpft_vector *from, uint64_t *v, size_t n)

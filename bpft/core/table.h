@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "flow.h"
+#include "tile.h"
 
 /* max_flows: records of both halves, "other" included; 0: no cap.  NULL: no memory. */
 struct bpft_table *bpft_table_new(uint64_t max_flows);
@@ -55,6 +56,8 @@ struct bpft_grouping {
 /* Add n dense records under the reduced key; see _core.pyi add_records(). */
 void bpft_table_add_records(struct bpft_table *t, int version, const void *records, size_t n,
                             const struct bpft_grouping *grouping);
+void bpft_table_add_tile(struct bpft_table *t, int version, const struct bpft_tile *tile,
+                         const struct bpft_grouping *grouping);
 
 /* ---- view.c: a sorted order over one half ------------------------------ */
 

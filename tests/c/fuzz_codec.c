@@ -1,4 +1,4 @@
-/* fuzz_codec.c - any bytes as records: through the codec and back unchanged, then back from damaged columns.
+/* fuzz_codec.c - any bytes as records: through the codec and back unchanged, into tables, then back from damaged columns.
  *
  * Input: version and direction, number of changes, three bytes a change, and the rest is what the records are made of.
  */
@@ -39,6 +39,43 @@ static void make_record(uint8_t *rec, int version, bool directed, const uint8_t 
 	memcpy(rec + key, &sums, sizeof sums);
 }
 
+struct summed { struct bpft_table *table; int version; struct bpft_grouping by; };
+
+static void add_tile(void *to, const struct bpft_tile *tile)
+{
+	struct summed *s = to;
+
+	bpft_table_add_tile(s->table, s->version, tile, &s->by);
+}
+
+static bool same_sums(struct bpft_table *a, struct bpft_table *b)
+{
+	struct bpft_sums one, other;
+
+	bpft_table_totals(a, &one);
+	bpft_table_totals(b, &other);
+	return bpft_table_count(a, 0) == bpft_table_count(b, 0) && !memcmp(&one, &other, sizeof one);
+}
+
+/* Columns that may be damaged into a table, under any grouping; from intact ones it gets what it gets from each of the
+ * records alone. */
+static void sum(int version, size_t rows, const struct bpft_column_bytes *column, size_t n, const uint8_t *records,
+                const uint8_t *by)
+{
+	struct summed s = { bpft_table_new(0), version, {
+		.fields = by[0], .bits4 = by[1] % 33, .bits6 = by[2] % 129, .ends = by[3] & 3,
+		.share = 0, .shares = 1 + (by[3] >> 7) } };
+	struct bpft_table *expected = bpft_table_new(0);
+
+	CHECK(s.table && expected);
+	bpft_decode_tiles(version, rows, column, n, 0, add_tile, &s);
+	for (size_t i = 0; records && i < rows; i++)
+		bpft_table_add_records(expected, version, records + i * bpft_rec_size(version), 1, &s.by);
+	CHECK(!records || same_sums(s.table, expected));
+	bpft_table_free(s.table);
+	bpft_table_free(expected);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size < 2 + TAKEN)
@@ -74,6 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	CHECK(!bpft_decode_columns(version, kept, bytes, columns.n, 0, back));
 	CHECK(!memcmp(records, back, kept * rec));
+	sum(version, kept, bytes, columns.n, records, from);
 	for (size_t i = 0; i < changes; i++, change += CHANGE) {
 		struct bpft_column_bytes *c = &bytes[change[0] % columns.n];
 		if (change[2] & 1 && c->len)
@@ -84,6 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			c->len -= change[1] % c->len;
 	}
 	bpft_decode_columns(version, kept, bytes, columns.n, 0, back);
+	sum(version, kept, bytes, columns.n, NULL, from);
 	for (unsigned i = 0; i < columns.n; i++)
 		free((void *)bytes[i].bytes);
 	bpft_columns_free(&columns);
