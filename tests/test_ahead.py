@@ -1,17 +1,22 @@
 """A report over long blocks: decoded ahead and only as far as its rows need, and yet the same to the last figure."""
 
 import threading
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count, islice
 from pathlib import Path
+from typing import Any
 
 import blocks
 import pytest
 
-from bpft.block import Block
+from bpft.block import END_SIZE, Block
+from bpft.blocklayout import CRC
 from bpft.errors import BlockDamaged
 from bpft.logfile import LogWriter, scan
 from bpft.record import Header
+from bpft.report import answer as answers
 from bpft.report.ahead import ahead
 from bpft.report.answer import NoIntactBlock, Question, answer
 from bpft.report.dimension import grouping
@@ -55,6 +60,51 @@ def test_every_grouping_is_that_of_whole_records(log: Path, by: str) -> None:
     assert found.remainder[1] == 1000
 
 
+def figures(log: Path, by: str, top: int = 0) -> tuple[object, ...]:
+    sources = Sources()
+    sources.add(str(log))
+    found = answer(Question(by, top=top), sources)
+    return list(found.rows()), len(found.ranking), found.ranking.sums, found.totals, found.remainder, found.troubles
+
+
+@contextmanager
+def every_second(items: Iterator[Any], aside: Callable[[Any], bool] | None = None) -> Iterator[Iterator[Any]]:
+    """As ahead() where its taker has always been slow."""
+    yield iter([item for place, item in enumerate(items) if not (place % 2 and aside and aside(item))])
+
+
+@pytest.mark.parametrize(
+    "by", ("src", "host", "net/24", "net/0,128", "pair", "port", "hour", "day,net/16", "interface")
+)
+@pytest.mark.parametrize("few", (False, True))
+def test_what_is_summed_aside_is_counted_once(log: Path, monkeypatch: pytest.MonkeyPatch, by: str, few: bool) -> None:
+    if few:  # rows are forgotten, a share of them after the other
+        monkeypatch.setattr(answers, "_ROWS_AT_ONCE", 2500)
+    for top in (0, 5):
+        with monkeypatch.context() as alone:
+            alone.setattr("os.cpu_count", lambda: 1)
+            expected = figures(log, by, top)
+        with monkeypatch.context() as slow:
+            slow.setattr(answers, "ahead", every_second)
+            assert figures(log, by, top) == expected
+        assert figures(log, by, top) == expected
+
+
+def test_nothing_that_was_summed_aside_is_counted_of_a_damaged_block(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *expected, known = figures(log, "net/24")
+    bad = bytearray(log.read_bytes())
+    bad[-CRC.size - 1] ^= 1  # the block's id: each of its row groups is intact
+    bad[-CRC.size :] = CRC.pack(zlib.crc32(bad[-END_SIZE : -CRC.size]))
+    both = tmp_path / "both"
+    both.write_bytes(bytes(bad) + log.read_bytes())
+    monkeypatch.setattr(answers, "ahead", every_second)
+    *found, troubles = figures(both, "net/24")
+    assert found == expected
+    assert isinstance(troubles, list) and troubles[1:] == known and "its id" in troubles[0]
+
+
 def test_a_damaged_block_is_left_out_whole(log: Path, tmp_path: Path) -> None:
     data = bytearray(log.read_bytes())
     data[-1000] ^= 1
@@ -81,6 +131,35 @@ def test_what_making_them_raises_is_raised() -> None:
         assert next(items) == 1
         with pytest.raises(BlockDamaged):
             next(items)
+
+
+def test_what_would_have_to_wait_goes_aside() -> None:
+    taken, enough = [], threading.Event()
+
+    def aside(item: int) -> bool:
+        taken.append(item)
+        if len(taken) == 5:
+            enough.set()
+        return True
+
+    with ahead(iter(range(100)), aside) as items:
+        assert enough.wait(10)
+        rest = list(items)
+    assert len(taken) >= 5 and rest == sorted(rest) and sorted(taken + rest) == list(range(100))
+
+
+def test_what_is_not_dealt_with_aside_waits_in_its_place() -> None:
+    with ahead(iter(range(1000)), lambda item: False) as items:
+        assert list(items) == list(range(1000))
+
+
+def test_what_is_raised_aside_is_raised() -> None:
+    def aside(item: int) -> bool:
+        raise BlockDamaged("log", 0, "bad")
+
+    with ahead(count(), aside) as items, pytest.raises(BlockDamaged):
+        for _ in items:
+            threading.Event().wait(0.01)
 
 
 def test_who_leaves_early_leaves_no_thread() -> None:

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,11 +10,12 @@ _DEPTH = 1  # items that wait to be taken: each holds the memory of a row group
 
 
 @contextmanager
-def ahead(items: Iterator[Any]) -> Iterator[Iterator[Any]]:
+def ahead(items: Iterator[Any], aside: Callable[[Any], bool] | None = None) -> Iterator[Iterator[Any]]:
     """The same items in the same order, and what making them raises; worth it where making them releases the GIL.
 
     They are being made from the start of the with block to its end.  A machine of one core gains nothing: there they
-    are made as they are taken.
+    are made as they are taken.  aside: where an item would have to wait to be taken, it is called with it by the
+    thread that made it; true: it has dealt with it, which comes no more.
     """
     if (os.cpu_count() or 1) < 2:
         yield items
@@ -30,7 +31,10 @@ def ahead(items: Iterator[Any]) -> Iterator[Iterator[Any]]:
         end: BaseException = over
         try:
             for item in items:
-                room.acquire()
+                if not room.acquire(blocking=False):
+                    if aside and aside(item):
+                        continue
+                    room.acquire()
                 if left:
                     return
                 made.append((item, None))

@@ -14,7 +14,7 @@ from bpft.report.completeness import Completeness
 from bpft.report.coverage import Coverage
 from bpft.report.dimension import SUMS, grouping
 from bpft.report.group import WRAP, Tally, Totals, added, remainder
-from bpft.report.part import Columns, Part, Piece
+from bpft.report.part import Aside, Columns, Part, Piece
 from bpft.report.period import Period
 from bpft.report.rows import Ranking, Row, check_sort
 from bpft.report.source import Sources
@@ -130,6 +130,7 @@ class _Reading:
         self.grouping = grouping(question.by)
         check_sort(self.grouping, question.sort)
         self.most_shares, self.shares = most_shares, 1
+        self.adds_aside = True
         self.where = Where(question.where) if question.where else None
         self.tallies: dict[tuple[str | None, ...], Tally] = {}
         self.before_where = Tally(grouping("proto"))
@@ -153,7 +154,8 @@ class _Reading:
         """Raises BlockDamaged, and BadExpression where the part does not hold what --where asks for."""
         whole = self.where or self.scopes
         pieces: Iterator[Piece | Columns] = part.pieces() if whole else part.columns(self.grouping.needed)
-        with ahead(pieces) if part.is_long else nullcontext(pieces) as pieces:
+        aside = Aside(Tally(self.grouping, share=(0, self.shares)))
+        with ahead(pieces, aside.add if self.adds_aside else None) if part.is_long else nullcontext(pieces) as pieces:
             part.verify()
             header = part.header
             self.coverage.add(header, part.origin, part.is_live)
@@ -173,6 +175,11 @@ class _Reading:
                     self._add_piece(part, piece, bucket)
                 if self.shares < self.most_shares:
                     self._share_if_many()
+        if aside.records:
+            self.adds_aside = aside.pays
+            if self.shares > 1:
+                aside.tally.take_share((0, self.shares))
+            self._tally(part, bucket).join(aside.tally)
 
     def _add_piece(self, part: Part, piece: Piece, bucket: Bucket | None) -> None:
         """What is "other" of a piece, and with --where what is asked for; by scope, each share where it belongs."""

@@ -120,7 +120,7 @@ def grouping(text: str) -> Grouping:
         tuple(place[field] for _, field in pairs),
         bits,
         twice,
-        _tables("+".join(fields) or "proto", "host" in names or "net" in names, "port" in names, "scope" in names),
+        _tables("+".join(fields), "host" in names or "net" in names, "port" in names, "scope" in names),
     )
 
 
@@ -180,7 +180,9 @@ def _refuse_clashes(text: str, names: list[str], record: list[str]) -> None:
 def _tables(spec: str, ends: bool, port: bool, scope: bool) -> dict[str, GroupBy]:
     if ends:
         return {"out": f"sender:{spec}", "in": f"receiver:{spec}", "self": f"self:{spec}"}
-    tables = {"rows": f"both:{spec}", "once": "proto"} if port else {"rows": f"sender:{spec}"}
+    tables: dict[str, GroupBy] = {"rows": f"sender:{spec}" if spec else "total"}
+    if port:
+        tables = {"rows": f"both:{spec}", "once": "total"}
     if scope:
         tables |= {"in": tables["rows"], "out": tables["rows"]}
     return tables

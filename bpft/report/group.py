@@ -58,11 +58,15 @@ class Tally:
             if not self._by_way or role in ("rows", "once", way):
                 self.tables[role].add_records(version, records, by=by, bits=self.grouping.bits, share=self.share)
 
-    def add_columns(self, version: Version, rows: int, columns: list[tuple[int, int, bytes]]) -> None:
+    def add_columns(self, version: Version, rows: int, columns: list[tuple[int, int, bytes | memoryview]]) -> None:
         """Add the records of a row group, none of which is the remainder.  ValueError where they make no sense."""
         bits = self.grouping.bits
         tables = [(self.tables[role], by, bits, self.share) for role, by in self.grouping.tables.items()]
         core.add_columns(version, rows, columns, tables)
+
+    def __len__(self) -> int:
+        """Records in its tables."""
+        return sum(map(len, self.tables.values()))
 
     def totals(self) -> Totals:
         """(packets, all, data) of the records, each counted once."""
@@ -86,8 +90,9 @@ class Tally:
         self.tables["rows"] = kept
 
     def join(self, other: Tally) -> None:
-        """Take over another share of the rows."""
-        self.tables["rows"].merge(other.tables["rows"])
+        """Take over what another one summed: of other records, or another share of the rows."""
+        for role, table in other.tables.items():
+            self.tables[role].merge(table)
         self.forgotten += other.forgotten
         self.forgotten_sums = added(self.forgotten_sums, other.forgotten_sums)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bpft.heritage import OldBlock
 
 _MANY = 4  # row groups
+_ASIDE = 32_768  # rows, about, that a second thread sums to: more of them would not stay in its cache
 
 
 class Piece(NamedTuple):
@@ -36,12 +37,32 @@ class Columns(NamedTuple):
     """Records of a row group as they are stored: of those that a tally needs, the columns."""
 
     group: Group
-    columns: list[tuple[int, int, bytes]]
+    columns: list[tuple[int, int, bytes | memoryview]]
 
     def add_to(self, tally: Tally) -> None:
         """Raises BlockDamaged."""
         with self.group.damaging():
             tally.add_columns(self.group.version, self.group.rows, self.columns)
+
+
+class Aside:
+    """Columns of a part that the thread which reads ahead sums by itself."""
+
+    def __init__(self, tally: Tally) -> None:
+        self.tally, self.records = tally, 0
+
+    def add(self, piece: Piece | Columns) -> bool:
+        """Whether it was summed here: not where there are many rows, which all have to be joined afterwards."""
+        if isinstance(piece, Piece) or len(self.tally) > _ASIDE:
+            return False
+        piece.add_to(self.tally)
+        self.records += piece.group.rows
+        return True
+
+    @property
+    def pays(self) -> bool:
+        """Whether joining its rows took little beside summing them."""
+        return self.records > 4 * len(self.tally)
 
 
 @dataclass(slots=True)
