@@ -236,9 +236,7 @@ def add(root: Path, interface: str, all_bytes: int, **fields: object) -> None:
     """A block of another interface, of the first of the two hours."""
     begin = (1_792_627_200 + 10 * 3600) * 10**9
     head = Header(epoch=os.urandom(16), begin_ns=begin, end_ns=begin + 3600 * 10**9, interface=interface)
-    head.counters = Counters(seen=1, counted=1)
-    for name, value in fields.items():
-        setattr(head, name, value)
+    head = head._replace(counters=Counters(seen=1, counted=1), **fields)  # type: ignore[arg-type]
     LogWriter(paths(str(root)).log(interface)).append(head, blocks.table((4, blocks.record(all=all_bytes))))
 
 
@@ -550,8 +548,10 @@ def test_a_progress_bar_is_for_terminals_and_goes(monkeypatch: pytest.MonkeyPatc
         def isatty(self) -> bool:
             return True
 
-    for stream, appears in ((Terminal(), True), (io.StringIO(), False)):
+    looks = ((Terminal(), "xterm", True), (io.StringIO(), "xterm", False), (Terminal(), "dumb", False))
+    for stream, terminal, appears in looks:
         monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setenv("TERM", terminal)
         clock = iter(range(100))
         monkeypatch.setattr(progress.time, "monotonic", lambda clock=clock: next(clock))
         with progress.passing("reading", 200) as advance:

@@ -1,5 +1,6 @@
 """Progress bars: on a terminal's standard error only, and never between lines that go to the same terminal."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ _WIDTH = 30
 @contextmanager
 def bar(label: str, length: int, shared: bool = False) -> Iterator[Callable[[int], None]]:
     """A function to be told of steps done, of length steps.  shared: the terminal gets the output as well."""
-    if shared or not length or not sys.stderr.isatty():
+    if shared or not length or not _is_terminal():
         yield lambda steps: None
         return
     with click.progressbar(length=length, label=label, file=sys.stderr) as drawn:
@@ -25,10 +26,11 @@ def bar(label: str, length: int, shared: bool = False) -> Iterator[Callable[[int
 @contextmanager
 def passing(label: str, length: int) -> Iterator[Callable[[int], None]]:
     """As bar(), for what is done before anything is printed: it appears after a while, and goes when that is done."""
-    if not length or sys.stderr is None or not sys.stderr.isatty():
+    if not length or not _is_terminal():
         yield lambda steps: None
         return
     done, draw_at, drawn = 0, time.monotonic() + _AFTER_S, False
+    width = _bar_width(len(f"{label} [] 100%"))
 
     def advance(steps: int) -> None:
         nonlocal done, draw_at, drawn
@@ -37,7 +39,7 @@ def passing(label: str, length: int) -> Iterator[Callable[[int], None]]:
             return
         draw_at, drawn = now + _EVERY_S, True
         part = min(done / length, 1.0)
-        sys.stderr.write(f"\r{label} [{'#' * int(part * _WIDTH):{_WIDTH}}] {part:4.0%}")
+        sys.stderr.write(f"\r{label} [{'#' * int(part * width):{width}}] {part:4.0%}")
         sys.stderr.flush()
 
     try:
@@ -46,3 +48,17 @@ def passing(label: str, length: int) -> Iterator[Callable[[int], None]]:
         if drawn:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+def _is_terminal() -> bool:
+    """Whether somebody looks who can be shown the same line again."""
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "")
+
+
+def _bar_width(beside: int) -> int:
+    """Of a line that does not wrap."""
+    try:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:
+        columns = 0
+    return max(min(_WIDTH, columns - beside - 1), 1) if columns else _WIDTH
