@@ -179,7 +179,7 @@ def year(work: Path) -> Path:
 
     from bpft import core
     from bpft.logfile import LogWriter
-    from bpft.record import Header
+    from bpft.record import Counters, Header
 
     record = numpy.dtype("V4,V4,>u2,>u2,u1,u1,=u2,=u8,=u8,=u8")  # core.RECORD4
     rng = numpy.random.default_rng(1)
@@ -195,9 +195,14 @@ def year(work: Path) -> Path:
         rows["f8"], rows["f9"] = packets * 900, packets * 860
         one = core.Table()
         one.add_records(4, rows.tobytes())
-        header = Header(interface="eth0", begin_ns=begin + day * DAY_NS, end_ns=begin + (day + 1) * DAY_NS)
-        header.epoch = day.to_bytes(16, "big")
-        header.counters.seen = header.counters.counted = int(packets.sum())
+        frames = int(packets.sum())
+        header = Header(
+            epoch=day.to_bytes(16, "big"),
+            begin_ns=begin + day * DAY_NS,
+            end_ns=begin + (day + 1) * DAY_NS,
+            interface="eth0",
+            counters=Counters(seen=frames, counted=frames),
+        )
         writer.append(header, one)
     return path
 

@@ -7,7 +7,6 @@ before anything of it is believed.  ``Block.verify`` checks every byte, by the c
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Literal, NamedTuple
@@ -77,7 +76,7 @@ def write_block(header: Header, table: core.Table, *, previous: bytes = b"", min
     previous: the id of the block before it in the log.  min_all: SEMANTICS C8.  The table must not change meanwhile.
     The last piece is the end section, END_SIZE bytes; the block's id are the 16 before its checksum.
     """
-    return _sealed(replace(header, min_all=max(header.min_all, min_all)), previous, _packed(table, min_all))
+    return _sealed(header._replace(min_all=max(header.min_all, min_all)), previous, _packed(table, min_all))
 
 
 def rewrite_block(block: "Block", header: Header) -> Iterator[bytes]:
@@ -202,8 +201,8 @@ def load_table(block: Block, max_flows: int = 0) -> core.Table:
             "folded": counters.folded,
             "first_ns": counters.first_ns,
             "last_ns": counters.last_ns,
-            "skipped": dict.fromkeys(core.SKIP_REASONS, 0) | counters.skipped,
-            "dir": dict.fromkeys(("unknown", "rx", "tx"), (0, 0, 0, 0)) | counters.direction,
+            "skipped": {**dict.fromkeys(core.SKIP_REASONS, 0), **counters.skipped},
+            "dir": {**dict.fromkeys(("unknown", "rx", "tx"), (0, 0, 0, 0)), **counters.direction},
         }
     )
     return table

@@ -1,7 +1,7 @@
 """Blocks made of blocks: which of some files count, and one block out of one or several that names what it replaces."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from bpft import core
@@ -108,11 +108,10 @@ def remade(plan: Plan, keep_role: bool = False) -> Iterator[bytes]:
         return
     headers = [plan.edit.header(block.header) if plan.edit else block.header for block in blocks]
     if len(blocks) == 1:
-        header = replace(headers[0], role=headers[0].role if keep_role else "save")
+        header = headers[0]._replace(role=headers[0].role if keep_role else "save")
     else:
-        header = summed(headers)
-        header.epochs = origins(marks)
-    header.replaces = ancestors([*plan.named, *marks])
+        header = summed(headers)._replace(epochs=origins(marks))
+    header = header._replace(replaces=ancestors([*plan.named, *marks]))
     if len(blocks) == 1 and plan.edit is None:
         first.verify()
         yield from rewrite_block(first, header)

@@ -6,7 +6,6 @@ that ``trafd --read`` takes to start.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any
 
 from bpft.blocklayout import FIELD, FIELDS, IGNORABLE, Field
@@ -22,9 +21,9 @@ _Value = tuple[Any, ...]
 _BY_NAME = {field.name: field for field in FIELDS}
 _BY_NUMBER = {field.type & ~IGNORABLE: field for field in FIELDS}
 _PLAIN = [
-    f.name
-    for f in fields(Header)
-    if f.name in _BY_NAME and f.name not in ("counters", "delta", "gaps", "labels", "prefix_len")
+    name
+    for name in Header._fields
+    if name in _BY_NAME and name not in ("counters", "delta", "gaps", "labels", "prefix_len")
 ]
 _DIRECTIONS = ("unknown", "rx", "tx")
 _COUNTERS = ("seen", "counted", "folded", "received", "dropped", "if_dropped", "first_ns", "last_ns")
@@ -116,7 +115,7 @@ def _values(header: Header, previous: bytes) -> Iterator[tuple[str, _Value]]:
         yield "previous", (previous,)
     for name in _PLAIN:
         value = getattr(header, name)
-        if isinstance(value, list):
+        if _BY_NAME[name].many:
             yield from ((name, (item,)) for item in value)
         elif value is not None and value != "" and value != b"":
             yield name, (value,)
@@ -133,29 +132,36 @@ def _values(header: Header, previous: bytes) -> Iterator[tuple[str, _Value]]:
 
 
 def _header(values: dict[str, list[_Value]]) -> Header:
-    header = Header()
-    header.begin_ns, header.end_ns = values["interval"][0]
+    found: dict[str, Any] = {}
+    found["begin_ns"], found["end_ns"] = values["interval"][0]
     for name in _PLAIN:
         if name in values:
-            found = [value[0] for value in values[name]]
-            setattr(header, name, found if _BY_NAME[name].many else found[0])
-    header.gaps = [(begin, end) for begin, end in values.get("gaps", [])]
+            each = tuple(value[0] for value in values[name])
+            found[name] = each if _BY_NAME[name].many else each[0]
     if "prefix_len" in values:
-        bits4, bits6 = values["prefix_len"][0]
+        bits4, bits6 = found["prefix_len"] = values["prefix_len"][0]
         if bits4 > 32 or bits6 > 128:
             raise ValueError(f"header field prefix_len has no prefixes of {bits4} and {bits6} bits")
-        header.prefix_len = bits4, bits6
-    if "counters" in values:
-        header.counters = Counters(**dict(zip(_COUNTERS, values["counters"][0], strict=True)))
-    header.counters.skipped = {reason: frames for frames, reason in values.get("skipped", [])}
-    for direction, *sums in values.get("direction", []):
+    if "delta" in values:
+        found["delta"] = InterfaceDelta(**dict(zip(_DELTA, values["delta"][0], strict=True)))
+    return Header(**found, gaps=tuple(values.get("gaps", ())), counters=_counters(values), labels=_labels(values))
+
+
+def _counters(values: dict[str, list[_Value]]) -> Counters:
+    sums = dict(zip(_COUNTERS, values["counters"][0], strict=True)) if "counters" in values else {}
+    skipped = {reason: frames for frames, reason in values.get("skipped", ())}
+    directions: dict[str, tuple[int, int, int, int]] = {}
+    for direction, *figures in values.get("direction", ()):
         if direction >= len(_DIRECTIONS):
             raise ValueError(f"header field direction has no direction {direction}")
-        header.counters.direction[_DIRECTIONS[direction]] = (sums[0], sums[1], sums[2], sums[3])
-    if "delta" in values:
-        header.delta = InterfaceDelta(**dict(zip(_DELTA, values["delta"][0], strict=True)))
-    for name_bytes, both in values.get("labels", []):
+        directions[_DIRECTIONS[direction]] = (figures[0], figures[1], figures[2], figures[3])
+    return Counters(**sums, skipped=skipped, direction=directions)
+
+
+def _labels(values: dict[str, list[_Value]]) -> dict[str, str]:
+    labels = {}
+    for name_bytes, both in values.get("labels", ()):
         raw = both.encode("utf-8", "surrogateescape")
         name, text = (part.decode("utf-8", "surrogateescape") for part in (raw[:name_bytes], raw[name_bytes:]))
-        header.labels[name] = text
-    return header
+        labels[name] = text
+    return labels

@@ -120,8 +120,7 @@ class OldFile:
         for head in self.heads:
             there = (self.source.size - head.entries_at) // self.layout.entry.size
             rows = min(head.entries, there)
-            header = self._header(head, rows)
-            header.interface, header.host = interface, host
+            header = self._header(head, rows)._replace(interface=interface, host=host)
             yield OldBlock(self.source, self.layout, header, rows, head.entries_at, head.entries - rows)
 
     def _header(self, head: _Head, rows: int) -> Header:

@@ -41,10 +41,8 @@ def mark(block: Told) -> Mark:
     """The mark of a block."""
     header = block.header
     is_save = header.role == "save"
-    origins = tuple(header.epochs) or (header.epoch or block.id,)
-    return Mark(
-        block.id, origins, (not header.made_of("repaired"), header.end_ns, is_save), tuple(header.replaces), is_save
-    )
+    origins = header.epochs or (header.epoch or block.id,)
+    return Mark(block.id, origins, (not header.made_of("repaired"), header.end_ns, is_save), header.replaces, is_save)
 
 
 @dataclass(slots=True)
@@ -109,11 +107,11 @@ def superseded(marks: Iterable[Mark]) -> set[bytes]:
     return by_whole | (by_any - whole)
 
 
-def origins(blocks: Iterable[Mark]) -> list[bytes]:
+def origins(blocks: Iterable[Mark]) -> tuple[bytes, ...]:
     """The epochs that a block made of these stands for."""
-    return list(dict.fromkeys(origin for one in blocks for origin in one.origins))
+    return tuple(dict.fromkeys(origin for one in blocks for origin in one.origins))
 
 
-def ancestors(blocks: Iterable[Mark]) -> list[bytes]:
+def ancestors(blocks: Iterable[Mark]) -> tuple[bytes, ...]:
     """The ids that a block made of these replaces: theirs, and all that they replace."""
-    return list(dict.fromkeys(old for one in blocks for old in (*one.replaces, one.id)))
+    return tuple(dict.fromkeys(old for one in blocks for old in (*one.replaces, one.id)))

@@ -4,7 +4,6 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,7 +94,7 @@ class LogWriter:
                 self._make_way(last)
                 raise _Full
             sequence, previous = (last.header.sequence, last.id) if last else self._head_elsewhere(header)
-            header = replace(header, role="save", sequence=sequence + 1)
+            header = header._replace(role="save", sequence=sequence + 1)
             pieces = write_block(header, table, previous=previous, min_all=min_all)
             try:
                 done = self._append(fd, pieces, self._rotation.size if rotate and last else 0)
@@ -231,7 +230,7 @@ def write_dump(path: str | os.PathLike[str], header: Header, table: core.Table) 
             raise CannotWrite(str(target), "it is a log, which is never overwritten; choose another -f EXT")
         fresh.unlink(missing_ok=True)
         try:
-            _write_new(fresh, write_block(replace(header, role="dump"), table))
+            _write_new(fresh, write_block(header._replace(role="dump"), table))
             fresh.rename(target)
         except BaseException:
             fresh.unlink(missing_ok=True)

@@ -1,8 +1,9 @@
 """Plain values: what a block says about itself (Header) and one record of it (Record)."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 CountingMode = Literal["as-captured", "wire-estimated", "wire-exact"]
 SourceKind = Literal["live", "file", "import", "recovered", "repaired", "compacted", "flow"]
@@ -13,6 +14,8 @@ NO_CLOCK_NS = 1_735_689_600_000_000_000
 
 Direction = Literal["rx", "tx"]
 Address = IPv4Address | IPv6Address
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Record(NamedTuple):
@@ -32,15 +35,14 @@ class Record(NamedTuple):
     version: int  #: of IP: 4 or 6
 
 
-@dataclass(slots=True)
-class Counters:
+class Counters(NamedTuple):
     """What became of every frame (SEMANTICS C3) and what the kernel says."""
 
     seen: int = 0
     counted: int = 0
-    skipped: dict[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, int] = _NOTHING
     #: "unknown" | "rx" | "tx": (frames, bytes, wire_frames, wire_bytes)
-    direction: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
+    direction: Mapping[str, tuple[int, int, int, int]] = _NOTHING
     folded: int = 0  #: records folded into "other" by the cap
     received: int = 0  #: the kernel's count, after the filter, drops included
     dropped: int = 0  #: by the kernel
@@ -49,8 +51,7 @@ class Counters:
     last_ns: int = 0
 
 
-@dataclass(slots=True)
-class InterfaceDelta:
+class InterfaceDelta(NamedTuple):
     """The interface's own counters over the interval (C4)."""
 
     rx_bytes: int = 0
@@ -61,8 +62,7 @@ class InterfaceDelta:
     resets: int = 0
 
 
-@dataclass(slots=True)
-class Header:
+class Header(NamedTuple):
     """Everything a block says about itself; None or empty: not known."""
 
     role: Role = "save"
@@ -74,7 +74,7 @@ class Header:
     boot_end_ns: int | None = None
     clock_synchronised: bool | None = None
     zone: str = ""
-    gaps: list[tuple[int, int]] = field(default_factory=list)  #: UTC ns pairs not watched (E6)
+    gaps: tuple[tuple[int, int], ...] = ()  #: UTC ns pairs not watched (E6)
     host: str = ""
     probe: bytes = b""  #: UUID of the installation
     interface: str = ""
@@ -82,11 +82,11 @@ class Header:
     interface_alias: str = ""
     mac: bytes = b""
     mtu: int | None = None
-    link_types: list[int] = field(default_factory=list)
+    link_types: tuple[int, ...] = ()
     speed_mbit: int | None = None
     hardware: bool | None = None  #: a device behind it, or virtual
     loopback: bool = False
-    prefixes: list[str] = field(default_factory=list)  #: "addr/len" of the interface
+    prefixes: tuple[str, ...] = ()  #: "addr/len" of the interface
     source: SourceKind = "live"
     source_name: str = ""  #: the capture file, for source "file"
     engine: str = ""  #: "ring", "pcap", "file", "reference"
@@ -97,18 +97,16 @@ class Header:
     key_mode: str = "full"
     promiscuous: bool | None = None
     min_all: int = 0  #: the -m that was applied
-    replaces: list[bytes] = field(
-        default_factory=list
-    )  #: ids of the blocks that a compacted or repaired one stands for
+    replaces: tuple[bytes, ...] = ()  #: ids of the blocks that a compacted or repaired one stands for
     #: epochs of the blocks that this one stands for; for one that had none, its id
-    epochs: list[bytes] = field(default_factory=list)
+    epochs: tuple[bytes, ...] = ()
     prefix_len: tuple[int, int] | None = None  #: addresses are cut to so many bits (IPv4, IPv6); None: whole
-    counters: Counters = field(default_factory=Counters)
+    counters: Counters = Counters()
     delta: InterfaceDelta | None = None
     series: bytes = b""  #: the interface's counters every five minutes, packed; bpft.series.Series.unpack() reads it
     software: str = ""
     rules: str = ""
-    labels: dict[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = _NOTHING
 
     @property
     def is_undated(self) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bpft.block import ID_BYTES, MAGIC, Block, rewrite_block
@@ -117,13 +117,12 @@ def _salvaged(wreck: "_Wreck", after: Block | None, kept: Kept) -> Iterator[byte
     of = "an unknown number of" if wreck.rows is None else str(wreck.rows)
     text = f"{block.rows} of {of} records; {kept.lost_bytes} of {kept.length} bytes were damaged: {kept.reason}"
     old = wreck.id or (after.previous if after and after.header.sequence == block.header.sequence + 1 else b"")
-    named = [old] if len(old) == ID_BYTES else []
-    header = replace(
-        block.header,
+    named = (old,) if len(old) == ID_BYTES else ()
+    header = block.header._replace(
         source="repaired",
-        replaces=[*block.header.replaces, *named],
+        replaces=(*block.header.replaces, *named),
         epochs=block.header.epochs if block.header.epochs or block.header.epoch else named,
-        labels=block.header.labels | {"repaired": text},
+        labels={**block.header.labels, "repaired": text},
     )
     yield from rewrite_block(block, header)
 

@@ -6,7 +6,7 @@ Both write a new file and put it in the place of the log in one step, while a da
 import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import chain
@@ -74,7 +74,7 @@ class Reduction:
         cut = self._cut(header)
         if (key_mode, cut) == (header.key_mode, header.prefix_len):
             return header
-        return replace(header, key_mode=key_mode, prefix_len=cut, source=_kept_source(header))
+        return header._replace(key_mode=key_mode, prefix_len=cut, source=_kept_source(header))
 
     def _cut(self, header: Header) -> tuple[int, int] | None:
         if self.prefix_len is None:

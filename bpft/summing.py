@@ -60,48 +60,63 @@ def same_kind(header: Header) -> tuple[object, ...]:
 def summed(headers: Sequence[Header]) -> Header:
     """The header of the sum of blocks of the same kind, in the order of their log; lineage is left to the caller."""
     first = headers[0]
-    total = Header(source=first.source if len(headers) == 1 or first.source == "file" else "compacted")
-    blank = Header()
-    for name in _COMMON:
-        value = getattr(first, name)
-        agreed = all(getattr(header, name) == value for header in headers)
-        setattr(total, name, value if agreed else getattr(blank, name))
+    begin_ns, end_ns = min(header.begin_ns for header in headers), max(header.end_ns for header in headers)
+    boot_begin_ns, boot_end_ns = _boot_times(headers, end_ns - begin_ns)
+    one_machine = len({(header.host, header.probe) for header in headers}) == 1
+    total = Header(**_agreed(headers))._replace(
+        source=first.source if len(headers) == 1 or first.source == "file" else "compacted",
+        sequence=max(header.sequence for header in headers),
+        begin_ns=begin_ns,
+        end_ns=end_ns,
+        boot_begin_ns=boot_begin_ns,
+        boot_end_ns=boot_end_ns,
+        gaps=_unwatched(headers),
+        link_types=_union(header.link_types for header in headers),
+        prefixes=_union(header.prefixes for header in headers),
+        min_all=max(header.min_all for header in headers),
+        counters=_counters([header.counters for header in headers]),
+        delta=_delta([header.delta for header in headers if header.delta is not None]),
+        series=_series(headers) if one_machine and not _overlap(headers) else b"",
+    )
     if any(header.clock_synchronised is False for header in headers):
-        total.clock_synchronised = False
-    total.sequence = max(header.sequence for header in headers)
-    total.begin_ns = min(header.begin_ns for header in headers)
-    total.end_ns = max(header.end_ns for header in headers)
-    total.boot_begin_ns, total.boot_end_ns = _boot_times(headers, total)
-    total.gaps = _unwatched(headers)
-    total.link_types = _union(header.link_types for header in headers)
-    total.prefixes = _union(header.prefixes for header in headers)
-    total.min_all = max(header.min_all for header in headers)
-    total.counters = _counters([header.counters for header in headers])
-    total.delta = _delta([header.delta for header in headers if header.delta is not None])
-    if len({(header.host, header.probe) for header in headers}) == 1 and not _overlap(headers):
-        total.series = _series(headers)
-    total.labels = {
-        name: text for name, text in first.labels.items() if all(header.labels.get(name) == text for header in headers)
+        total = total._replace(clock_synchronised=False)
+    return total._replace(labels=_labels(headers, total.source))
+
+
+def _agreed(headers: Sequence[Header]) -> dict[str, Any]:
+    """The _COMMON fields that all agree on."""
+    first = headers[0]
+    return {
+        name: getattr(first, name)
+        for name in _COMMON
+        if all(getattr(header, name) == getattr(first, name) for header in headers)
     }
-    for source in _KEPT:
-        if total.source != source and (blocks := sum(header.made_of(source) for header in headers)):
-            total.labels[source] = str(blocks)
-    return total
 
 
-def _boot_times(headers: Sequence[Header], total: Header) -> tuple[int | None, int | None]:
+def _labels(headers: Sequence[Header], made: SourceKind) -> dict[str, str]:
+    """Those that all agree on, and how many blocks of the _KEPT sources the sum stands for."""
+    agreed = {
+        name: text
+        for name, text in headers[0].labels.items()
+        if all(header.labels.get(name) == text for header in headers)
+    }
+    kept = {source: sum(header.made_of(source) for header in headers) for source in _KEPT if source != made}
+    return agreed | {source: str(blocks) for source, blocks in kept.items() if blocks}
+
+
+def _boot_times(headers: Sequence[Header], length_ns: int) -> tuple[int | None, int | None]:
     """Begin and end by the clock since boot, where one boot of one machine saw it all."""
     begins = [header.boot_begin_ns for header in headers if header.boot_begin_ns is not None]
     ends = [header.boot_end_ns for header in headers if header.boot_end_ns is not None]
-    if not len(begins) == len(ends) == len(headers) or any(header.host != total.host for header in headers):
+    if not len(begins) == len(ends) == len(headers) or len({header.host for header in headers}) > 1:
         return None, None
     begin, end = min(begins), max(ends)
-    if abs((total.end_ns - total.begin_ns) - (end - begin)) > _SAME_BOOT_NS:
+    if abs(length_ns - (end - begin)) > _SAME_BOOT_NS:
         return None, None
     return begin, end
 
 
-def _unwatched(headers: Sequence[Header]) -> list[Span]:
+def _unwatched(headers: Sequence[Header]) -> tuple[Span, ...]:
     """The gaps of each, and the time between them."""
     gaps = [gap for header in headers for gap in header.gaps]
     reach = None
@@ -115,7 +130,7 @@ def _unwatched(headers: Sequence[Header]) -> list[Span]:
             joined[-1] = joined[-1][0], max(joined[-1][1], end)
         else:
             joined.append((begin, end))
-    return joined
+    return tuple(joined)
 
 
 def _series(headers: Sequence[Header]) -> bytes:
@@ -132,16 +147,21 @@ def _overlap(headers: Sequence[Header]) -> bool:
 
 
 def _counters(each: Sequence[Counters]) -> Counters:
-    total = Counters(**{name: sum(getattr(one, name) for one in each) & _WORD for name in _COUNTED})
-    total.first_ns = min((one.first_ns for one in each if one.first_ns), default=0)
-    total.last_ns = max(one.last_ns for one in each)
+    skipped: dict[str, int] = {}
+    direction: dict[str, tuple[int, int, int, int]] = {}
     for one in each:
         for reason, frames in one.skipped.items():
-            total.skipped[reason] = (total.skipped.get(reason, 0) + frames) & _WORD
+            skipped[reason] = (skipped.get(reason, 0) + frames) & _WORD
         for name, (a, b, c, d) in one.direction.items():
-            e, f, g, h = total.direction.get(name, (0, 0, 0, 0))
-            total.direction[name] = (a + e) & _WORD, (b + f) & _WORD, (c + g) & _WORD, (d + h) & _WORD
-    return total
+            e, f, g, h = direction.get(name, (0, 0, 0, 0))
+            direction[name] = (a + e) & _WORD, (b + f) & _WORD, (c + g) & _WORD, (d + h) & _WORD
+    return Counters(
+        **{name: sum(getattr(one, name) for one in each) & _WORD for name in _COUNTED},
+        first_ns=min((one.first_ns for one in each if one.first_ns), default=0),
+        last_ns=max(one.last_ns for one in each),
+        skipped=skipped,
+        direction=direction,
+    )
 
 
 def _delta(each: Sequence[InterfaceDelta]) -> InterfaceDelta | None:
@@ -150,5 +170,5 @@ def _delta(each: Sequence[InterfaceDelta]) -> InterfaceDelta | None:
     return InterfaceDelta(**{name: sum(getattr(one, name) for one in each) & _WORD for name in _DELTA})
 
 
-def _union(lists: Iterable[Iterable[Any]]) -> list[Any]:
-    return list(dict.fromkeys(item for items in lists for item in items))
+def _union(lists: Iterable[Iterable[Any]]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(item for items in lists for item in items))

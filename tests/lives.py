@@ -3,7 +3,6 @@
 import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,29 +28,27 @@ def epoch(number: int) -> bytes:
 def header(number: int = 0, length_ns: int = HOUR, **fields: object) -> Header:
     """Of the block of an hour, the number-th since NOON."""
     begin = NOON + number * HOUR
-    return replace(
-        Header(
-            epoch=epoch(number + 1000),
-            begin_ns=begin,
-            end_ns=begin + length_ns,
-            boot_begin_ns=begin - NOON,
-            boot_end_ns=begin - NOON + length_ns,
-            host="probe",
-            interface="eth0",
-            counters=Counters(
-                seen=7,
-                counted=5,
-                skipped={"non-ip": 2},
-                direction={"rx": (5, 100 + number, 5, 100)},
-                received=7 + number,
-                dropped=1,
-                first_ns=begin + 1,
-                last_ns=begin + length_ns - 1,
-            ),
-            delta=InterfaceDelta(100 + number, 7, 3, 1, length_ns, 0),
+    made = Header(
+        epoch=epoch(number + 1000),
+        begin_ns=begin,
+        end_ns=begin + length_ns,
+        boot_begin_ns=begin - NOON,
+        boot_end_ns=begin - NOON + length_ns,
+        host="probe",
+        interface="eth0",
+        counters=Counters(
+            seen=7,
+            counted=5,
+            skipped={"non-ip": 2},
+            direction={"rx": (5, 100 + number, 5, 100)},
+            received=7 + number,
+            dropped=1,
+            first_ns=begin + 1,
+            last_ns=begin + length_ns - 1,
         ),
-        **fields,
+        delta=InterfaceDelta(100 + number, 7, 3, 1, length_ns, 0),
     )
+    return made._replace(**fields)  # type: ignore[arg-type]
 
 
 def some(number: int = 0, hosts: int = 3) -> core.Table:

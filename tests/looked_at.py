@@ -4,7 +4,6 @@ import json
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from bpft.block import write_block
@@ -20,7 +19,7 @@ HEADER = Header(
     begin_ns=BEGAN,
     boot_begin_ns=0,
     interface="eth0",
-    prefixes=["10.0.0.1/8"],
+    prefixes=("10.0.0.1/8",),
     counters=Counters(received=1000),
 )
 
@@ -63,4 +62,4 @@ class Daemon:
 def at(second: float, **fields: object) -> Header:
     """The header of a look so long after BEGAN."""
     ns = round(second * SECOND)
-    return replace(HEADER, end_ns=BEGAN + ns, boot_end_ns=ns, **fields)
+    return HEADER._replace(end_ns=BEGAN + ns, boot_end_ns=ns, **fields)

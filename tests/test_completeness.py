@@ -19,7 +19,7 @@ def block(**fields: object) -> Header:
         direction={"rx": (600, 600_000, 610, 606_000), "tx": (400, 400_000, 400, 404_000), "unknown": (0, 0, 0, 0)},
     )
     delta = InterfaceDelta(rx_bytes=606_000, tx_bytes=404_202, rx_packets=600, tx_packets=400, covered_ns=HOUR)
-    header = Header(
+    made = Header(
         begin_ns=HOUR,
         end_ns=2 * HOUR,
         interface="eth0",
@@ -28,9 +28,7 @@ def block(**fields: object) -> Header:
         counters=counters,
         delta=delta,
     )
-    for name, value in fields.items():
-        setattr(header, name, value)
-    return header
+    return made._replace(**fields)  # type: ignore[arg-type]
 
 
 def lines_of(*headers: Header) -> list[str]:
@@ -58,22 +56,23 @@ def test_loopback_is_compared_with_what_it_received() -> None:
     delta = InterfaceDelta(rx_bytes=1_000_000, tx_bytes=1_000_000, covered_ns=HOUR)
     told = lines_of(block(interface="lo", hardware=False, loopback=True, delta=delta))[0]
     assert told.startswith("accounted 100 % of lo's 1.00 MB")
-    delta.rx_bytes = 1_000_000 - 14 * 1000  # Linux: without the Ethernet header that its frames have there
-    told = lines_of(block(interface="lo", hardware=False, loopback=True, delta=delta, link_types=[1]))[0]
+    # Linux counts without the Ethernet header that its frames have there.
+    delta = delta._replace(rx_bytes=1_000_000 - 14 * 1000)
+    told = lines_of(block(interface="lo", hardware=False, loopback=True, delta=delta, link_types=(1,)))[0]
     assert told.startswith("accounted 100 % of lo's 986 kB")
 
 
 def test_drops_are_told() -> None:
-    header = block()
-    header.counters.dropped, header.counters.if_dropped = 12, 3
-    assert lines_of(header)[0].endswith("12 packets dropped by the kernel, 3 by the interface")
+    told = block()
+    told = told._replace(counters=told.counters._replace(dropped=12, if_dropped=3))
+    assert lines_of(told)[0].endswith("12 packets dropped by the kernel, 3 by the interface")
 
 
 def test_no_percentage_where_nothing_can_be_compared() -> None:
     for field, value, why in (
         ("filter", "tcp port 80", "filter 'tcp port 80'"),
         ("interface", "any", "any has no counters"),
-        ("gaps", [(HOUR, HOUR + 60 * SECOND)], "not watched for 1 min"),
+        ("gaps", ((HOUR, HOUR + 60 * SECOND),), "not watched for 1 min"),
         ("delta", None, "were not recorded"),
         ("delta", InterfaceDelta(rx_bytes=1, tx_bytes=1, covered_ns=HOUR // 2), "cover 30 min of 1 h"),
     ):
@@ -98,7 +97,7 @@ def test_interfaces_are_compared_apart() -> None:
 def test_a_reset_of_the_counters_is_told() -> None:
     header = block()
     assert header.delta is not None
-    header.delta.resets = 1
+    header = header._replace(delta=header.delta._replace(resets=1))
     assert any("reset" in line for line in lines_of(header))
 
 
@@ -111,7 +110,7 @@ def test_a_capture_has_no_interface_to_compare_with() -> None:
 
 def test_what_does_not_add_up_is_said_first() -> None:
     lost = block()
-    lost.counters.seen += 1
+    lost = lost._replace(counters=lost.counters._replace(seen=lost.counters.seen + 1))
     assert lines_of(lost)[0].startswith("DOES NOT ADD UP")
     capture = Completeness(packets=4)
     capture.add(Header(source="file", counters=Counters(seen=5, counted=5)))
@@ -142,7 +141,7 @@ def test_a_sum_tells_what_it_is_made_of() -> None:
 
 
 def test_what_was_not_watched_is_told() -> None:
-    early, late = block(), block(begin_ns=4 * HOUR, end_ns=5 * HOUR, gaps=[(4 * HOUR, 4 * HOUR + 60 * SECOND)])
+    early, late = block(), block(begin_ns=4 * HOUR, end_ns=5 * HOUR, gaps=((4 * HOUR, 4 * HOUR + 60 * SECOND),))
     told = [line for line in lines_of(early, late, block(interface="eth1")) if "not watched for" in line]
     assert told[0].startswith("eth0: 1 of 2 blocks compared")
     assert told[1].startswith("eth0 was not watched for 2 h 1 min: 1970-01-01 ")

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,7 +81,7 @@ def test_resume_leaves_the_file_until_it_is_replaced(settings: Settings) -> None
 def test_else_it_is_appended_as_recovered(
     settings: Settings, was: dict[str, str] | None, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = dump(settings, replace(HEADER, **(was or {})))  # type: ignore[arg-type]
+    path = dump(settings, HEADER._replace(**(was or {})))  # type: ignore[arg-type]
     assert recover(settings._replace(resume=was is not None), log(settings)) is None
     ((header, saved),) = logged(settings)
     assert (header.source, header.epoch, saved) == ("recovered", HEADER.epoch, {1: (2, 5000)})
@@ -115,7 +114,7 @@ def test_what_was_saved_already_is_stale(settings: Settings, resume: bool, rotat
 
 def test_a_dump_later_than_its_block_is_no_stale_one(settings: Settings) -> None:
     """A save whose bytes stayed although it failed, and a dump after it: the dump holds more (E7)."""
-    dump(settings, replace(HEADER, end_ns=3_000))
+    dump(settings, HEADER._replace(end_ns=3_000))
     log(settings).append(HEADER, table(1, 4000))
     assert recover(settings._replace(resume=False), log(settings)) is None
     assert [saved for _, saved in logged(settings)] == [{1: (2, 4000)}, {1: (2, 5000)}]
@@ -216,6 +215,6 @@ def test_a_dated_table_goes_on_only_where_the_clock_is_set(
     """Else the block would be of 1970 and of today, and nobody could tell how long it is."""
     monkeypatch.setattr("bpft.host.utc_ns", lambda: now * 10**9)
     end_ns = was * 10**9
-    dump(settings, replace(HEADER, begin_ns=end_ns - 5, end_ns=end_ns, clock_synchronised=was > 10**9))
+    dump(settings, HEADER._replace(begin_ns=end_ns - 5, end_ns=end_ns, clock_synchronised=was > 10**9))
     assert (recover(settings, log(settings)) is not None) == resumes
     assert [header.source for header, _ in logged(settings)] == ([] if resumes else ["recovered"])

@@ -130,7 +130,7 @@ def test_gone_and_back(tmp_path: Path, opened: list[FakeCapture], monkeypatch: p
     opened[1].count(4)
     assert tap.kernel() == (6, 2, 0)
     header = tap.header("dump")
-    assert (header.interface_index, header.link_types) == (8, [1])
+    assert (header.interface_index, header.link_types) == (8, (1,))
     assert sums(tap.swap(Table())) == {1: (6, 600)}
     tap.stop()
 

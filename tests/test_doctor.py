@@ -65,7 +65,7 @@ def block(end_ns: int = NOW - HOUR, length: int = 10_000, **more: Any) -> Recent
         counters=Counters(received=100_000, direction={"rx": (1, 10**8, 1, 10**8)}),
         delta=InterfaceDelta(rx_bytes=10**8, covered_ns=HOUR),
     )
-    return RecentBlock(replace(header, **more), length)
+    return RecentBlock(header._replace(**more), length)
 
 
 def log(*recent: RecentBlock, **more: Any) -> Log:
@@ -114,8 +114,8 @@ WG = {"wg0": Device("wg0", up=True, running=True, kind="wireguard"), "eth0": ETH
 LOSSY = block(counters=Counters(received=1000, dropped=20, direction={"rx": (1, 9 * 10**7, 1, 9 * 10**7)}))
 PROFILE = ("-p", "-r", "--ports", "service", "--save-every", "1h", "-i", "eth0")
 UNIT = "trafd@eth0.service"
-FILTERED = replace(block().header, filter="not port 22")
-EMPTY = replace(block().header, counters=Counters(received=3))
+FILTERED = block().header._replace(filter="not port 22")
+EMPTY = block().header._replace(counters=Counters(received=3))
 SHORT = block(counters=Counters(direction={"rx": (1, 9 * 10**7, 1, 9 * 10**7)}))
 
 
@@ -275,7 +275,7 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
         (
             "completeness",
             "problem",
-            {"logs": (log(RecentBlock(replace(SHORT.header, promiscuous=False), 1)),)},
+            {"logs": (log(RecentBlock(SHORT.header._replace(promiscuous=False), 1)),)},
             "without promiscuous mode",
             "trafstop eth0; trafd -r -i eth0  (without -p)",
         ),
@@ -283,7 +283,7 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
             "completeness",
             "problem",
             {
-                "logs": (log(RecentBlock(replace(SHORT.header, promiscuous=False), 1)),),
+                "logs": (log(RecentBlock(SHORT.header._replace(promiscuous=False), 1)),),
                 "daemons": (replace(daemon(), command=PROFILE),),
             },
             "without promiscuous mode",
@@ -293,7 +293,7 @@ def counted(*names: str, **more: Any) -> tuple[Daemon, ...]:
             "completeness",
             "problem",
             {
-                "logs": (log(RecentBlock(replace(SHORT.header, promiscuous=False), 1)),),
+                "logs": (log(RecentBlock(SHORT.header._replace(promiscuous=False), 1)),),
                 "daemons": (replace(daemon(), unit=UNIT),),
             },
             "without promiscuous mode",
@@ -552,8 +552,8 @@ def test_what_a_check_finds(check: str, status: str, changes: dict[str, Any], se
         ("capture", {"caller": OTHER}),  # who only looks on needs no capability while a daemon counts
         ("interfaces", {"daemons": counted("any"), "devices": {}}),
         ("drops", {"daemons": (daemon(uptime_s=9e6, dropped=20_000),)}),  # long ago: the blocks of the day have none
-        ("completeness", {"logs": (log(RecentBlock(replace(SHORT.header, filter="tcp"), 1)),)}),
-        ("completeness", {"logs": (log(RecentBlock(replace(SHORT.header, end_ns=NOW - 2 * DAY_NS), 1)),)}),
+        ("completeness", {"logs": (log(RecentBlock(SHORT.header._replace(filter="tcp"), 1)),)}),
+        ("completeness", {"logs": (log(RecentBlock(SHORT.header._replace(end_ns=NOW - 2 * DAY_NS), 1)),)}),
         ("daemons", {"enabled": ("eth0",)}),
         ("twice", {"devices": BRIDGE, "daemons": counted("br0")}),
         ("twice", {"daemons": counted("eth0", "eth1")}),
@@ -563,7 +563,7 @@ def test_what_a_check_finds(check: str, status: str, changes: dict[str, Any], se
         ("flow-offload", {"flow_offload": {"eth1": "flowtable f"}, "tc_offload": {"eth1": 1}}),
         ("flow-offload", {"flow_offload": Unknown("only root may see"), "daemons": ()}),
         ("xdp", {"xdp": {"eth1": (12, "generic")}}),
-        ("disk", {"logs": (log(RecentBlock(replace(block().header, begin_ns=NOW - 2 * HOUR), 10**9 // 60)),)}),
+        ("disk", {"logs": (log(RecentBlock(block().header._replace(begin_ns=NOW - 2 * HOUR), 10**9 // 60)),)}),
         ("saves", {"daemons": (daemon(begin_ns=NOW - DAY_NS),)}),
         (
             "disk",  # the budget of its log is reached before the disk is full

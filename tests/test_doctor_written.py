@@ -4,7 +4,6 @@ import fcntl
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import old_files
@@ -138,7 +137,7 @@ def test_a_dump_is_saved_when_its_log_has_it_or_more(where: Paths) -> None:
     append(where.log("eth0"), header(1))
     for number, later, saved in ((1, 0, True), (1, HOUR, False), (2, 0, False)):
         one = header(number)
-        write_dump(where.dump("eth0"), replace(one, end_ns=one.end_ns + later), table((4, record())))
+        write_dump(where.dump("eth0"), one._replace(end_ns=one.end_ns + later), table((4, record())))
         (found,), aside = written.dumps(where, list(written.logs(where, NOW)))
         assert (found.saved, found.trouble, aside) == (saved, "", ())
         assert found.header is not None and found.header.epoch == one.epoch

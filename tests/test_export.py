@@ -40,9 +40,7 @@ Row = tuple[Any, ...]
 def save(path: Path, *records: tuple[int, bytes], **fields: Any) -> core.Table:
     table = blocks.table(*records)
     header = Header(begin_ns=BEGIN, end_ns=END, epoch=os.urandom(16), interface='eth"0,', host="gw é")
-    for name, value in fields.items():
-        setattr(header, name, value)
-    LogWriter(path).append(header, table)
+    LogWriter(path).append(header._replace(**fields), table)
     return table
 
 

@@ -255,8 +255,8 @@ def written(zone: str, some: list[tuple[Header, list[tuple[int, bytes]]]]) -> It
         path = Path(name) / "log"
         for header, records in some:
             packets = blocks.table(*records).totals()[0]
-            header.counters = Counters(seen=packets, counted=packets)
-            LogWriter(path).append(header, blocks.table(*records))
+            counted = header._replace(counters=Counters(seen=packets, counted=packets))
+            LogWriter(path).append(counted, blocks.table(*records))
         yield path
 
 
@@ -389,9 +389,9 @@ def test_a_bucket_finer_than_the_blocks_is_refused_and_says_what_helps() -> None
         with pytest.raises(TooFine, match=r"2 of 3 blocks are longer .* 2 h, .* trafd --save-every 1h"):
             asked(path, "hour,host")
         assert len(asked(path, "day").ranking) == 1
-    some = long_blocks(2)
-    some[0][0].series = b"whatever"
-    with written("UTC", some) as path, pytest.raises(TooFine, match="own rates of five minutes are told --by day"):
+    [(header, records)] = long_blocks(2)
+    some = header._replace(series=b"whatever"), records
+    with written("UTC", [some]) as path, pytest.raises(TooFine, match="own rates of five minutes are told --by day"):
         asked(path, "hour")
 
 
@@ -488,7 +488,7 @@ def test_scopes_are_those_of_the_farther_end(ends: list[tuple[str, str, int, int
         for src, dst, way, size in ends
     ]
     records.append((4, blocks.record(flags=blocks.OTHER | blocks.NO_PORTS | blocks.NO_PROTO, packets=1, all=5)))
-    header = Header(epoch=b"e", begin_ns=SECOND, end_ns=MINUTE, interface="eth0", prefixes=["192.0.2.10/24"])
+    header = Header(epoch=b"e", begin_ns=SECOND, end_ns=MINUTE, interface="eth0", prefixes=("192.0.2.10/24",))
     expected: dict[tuple[str, bool], list[int]] = {("other", True): [1, 5, 0, 0]}
     by_host: dict[tuple[str, str], int] = {}
     for src, dst, way, size in ends:

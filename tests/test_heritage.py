@@ -4,7 +4,6 @@ import os
 import random
 import socket
 import struct
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -240,7 +239,7 @@ def test_a_log_of_both_kinds(tmp_path: Path) -> None:
     [one] = open_old(tmp_path / "trafd.a").blocks()
     live = one.table()
     live.add_records(4, struct.pack(core.RECORD4, b"\1\1\1\1", b"\2\2\2\2", b"\0\1", b"\0\2", 6, 0, 0, 3, 300, 180))
-    log.append(replace(one.header, epoch=b"e" * 16, source="live"), live)
+    log.append(one.header._replace(epoch=b"e" * 16, source="live"), live)
     known = [group.has_packets for found in scan(log.path) if isinstance(found, Block) for group in found.groups()]
     assert sorted(known) == [False, False, True]
     assert ask(log.path).totals == (3, 2 * 3000 + 300, 2 * 2920 + 180)

@@ -27,7 +27,7 @@ def header(number: int) -> Header:
         host="gw",
         filter="" if number else "ip",
         software="bpft 9",
-        gaps=[(START, START + HOUR // 4)] if number == 0 else [],
+        gaps=((START, START + HOUR // 4),) if number == 0 else (),
         counters=Counters(seen=10, counted=7, skipped={"arp": 2, "ieee": 1}, received=11, dropped=number, if_dropped=1),
     )
 

@@ -89,7 +89,7 @@ def test_of_one_epoch_the_later_block_counts(tmp_path: Path) -> None:
     merge(names(early), more)
     [rewritten] = intact(more)
     assert (rewritten.header.role, rewritten.header.epoch) == ("save", epoch(1001))
-    assert rewritten.header.replaces == [intact(early)[0].id]
+    assert rewritten.header.replaces == (intact(early)[0].id,)
     assert [block.id for block in counting(early, more)] == [rewritten.id]
     assert counting(more, late)[-1].id == intact(late)[-1].id
 

@@ -298,7 +298,7 @@ def test_a_capture_into_a_log(tmp_path: Path) -> None:
     assert header.counters.seen == header.counters.counted + sum(header.counters.skipped.values())
     assert set(header.counters.skipped) <= set(SKIP_REASONS)
     assert (header.delta, header.promiscuous, header.clock_synchronised) == (None, None, None)
-    assert header.link_types == [1]
+    assert header.link_types == (1,)
     assert (header.min_all, folded.header.min_all) == (0, 1024)
     assert folded.rows < whole.rows
     assert whole.header.epoch != folded.header.epoch

@@ -1,7 +1,5 @@
 """Interfaces that see the same frames are not added up: by their devices, else by what their blocks say."""
 
-from dataclasses import replace
-
 import pytest
 
 from bpft.host.devices import Device
@@ -33,7 +31,7 @@ DEVICES = {
 
 def head(interface: str, hour: int = 0, **fields: object) -> Header:
     made = Header(interface=interface, host="here", begin_ns=hour * HOUR, end_ns=(hour + 1) * HOUR)
-    return replace(made, **fields)  # type: ignore[arg-type]
+    return made._replace(**fields)  # type: ignore[arg-type]
 
 
 def asked(*headers: Header, devices: dict[str, Device] = DEVICES) -> None:
@@ -71,7 +69,7 @@ def test_where_a_device_is_gone_the_blocks_tell() -> None:
     with pytest.raises(SameTraffic, match="same address 02:00:00:00:00:01"):
         asked(head("eth0", mac=MAC), head("eth9.5", mac=MAC))
     with pytest.raises(SameTraffic, match=r"same address 10\.0\.0\.1/24"):
-        asked(head("old0", prefixes=["10.0.0.1/24", "fe80::1/64"]), head("wan0", prefixes=["10.0.0.1/24"]))
+        asked(head("old0", prefixes=("10.0.0.1/24", "fe80::1/64")), head("wan0", prefixes=("10.0.0.1/24",)))
     with pytest.raises(SameTraffic, match=r"old0\.5 is a VLAN of old0"):
         asked(head("old0.5"), head("old0"))
     asked(head("old0", mac=bytes(6)), head("lo", mac=bytes(6)))

@@ -176,7 +176,7 @@ def test_gaps_are_not_watched_and_hours_without_figures_are_not_known(where: Pat
     series.add(begin, begin + HOUR, (100, 0, 1, 0))
     series.add(end - HOUR, end, (300, 0, 1, 0))
     gap = (begin + HOUR, end - HOUR)
-    append(where.log("eth0"), header(begin, end, 4000, 0, series=series.pack(), gaps=[gap]))
+    append(where.log("eth0"), header(begin, end, 4000, 0, series=series.pack(), gaps=(gap,)))
     one = only(where)
     assert flows(one)[0] == (4000, 0, 2)
     assert one.hours == [None, None, 1000, None, None, 3000] + [None] * 18
@@ -291,7 +291,7 @@ def test_hosts_are_those_of_today_without_this_one(where: Paths) -> None:
     other = blocks.record(flags=core.OTHER | core.NO_PORTS | core.NO_PROTO, all=10**7)
     begin = at("2026-11-22T06:00")
     append(where.log("eth0"), header(begin - 2 * DAY, begin - DAY, 1, 1), records=blocks.record(src=1, all=10**9))
-    append(where.log("eth0"), header(begin, begin + HOUR, 1, 1, prefixes=["10.0.0.1/24"]), records=records + other)
+    append(where.log("eth0"), header(begin, begin + HOUR, 1, 1, prefixes=("10.0.0.1/24",)), records=records + other)
     ranked = sorted(addresses[1:], key=lambda address: -sums[address]["all"])[:3]
     assert [(host.address, host.into, host.out, host.share) for host in only(where).hosts] == [
         (f"10.0.0.{address & 255}", sums[address]["in"], sums[address]["out"], sums[address]["all"] / (whole + 10**7))
@@ -333,7 +333,7 @@ def test_it_is_printed_as_this(where: Paths) -> None:
     )
     begin = at("2026-11-22T09:00")
     append(
-        where.log("eth0"), header(begin, begin + HOUR, 2_500_000, 125_000, prefixes=["10.0.0.1/24"]), records=records
+        where.log("eth0"), header(begin, begin + HOUR, 2_500_000, 125_000, prefixes=("10.0.0.1/24",)), records=records
     )
     assert printed([only(where)], names={"10.0.0.2": "laptop.lan"}) == (
         "eth0 on gate                  in       out     total      average    estimated\n"

@@ -41,7 +41,7 @@ def root(tmp_path: Path) -> Path:
                 interface="eth0",
                 host="gate",
                 hardware=True,
-                prefixes=["10.0.0.1/24"],
+                prefixes=("10.0.0.1/24",),
                 counters=Counters(seen=200, counted=200, direction={"rx": (100, rx, 100, rx), "tx": (100, 9, 100, 9)}),
                 delta=InterfaceDelta(rx, 9, 100, 100, HOUR),
             )

@@ -299,7 +299,7 @@ def test_every_interface_has_its_part(tmp_path: Path, capsys: pytest.CaptureFixt
     logs.mkdir(parents=True)
     for place, name in enumerate(("eth0", "wg0")):
         header = Header(begin_ns=BEGIN, end_ns=BEGIN + HOUR, interface=name, epoch=bytes([place] * 16), host="box")
-        header.counters = Counters(seen=1, counted=1)
+        header = header._replace(counters=Counters(seen=1, counted=1))
         LogWriter(logs / f"trafd.{name}").append(header, table((4, record(src=place + 1, all=4000 + place))))
     assert run(["report", "all", "--root", str(tmp_path), "-n", "--html", "-"]) == 0
     text = capsys.readouterr().out

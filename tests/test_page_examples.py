@@ -96,9 +96,13 @@ def place(tmp_path: Path) -> Path:
         writer = LogWriter(log)
         for begin in (october, october + 18 * 24 * HOUR, now - HOUR):
             head = Header(
-                epoch=begin.to_bytes(16, "big"), begin_ns=begin, end_ns=begin + HOUR, interface="eth0", host="here"
+                epoch=begin.to_bytes(16, "big"),
+                begin_ns=begin,
+                end_ns=begin + HOUR,
+                interface="eth0",
+                host="here",
+                counters=Counters(seen=1, counted=1),
             )
-            head.counters = Counters(seen=1, counted=1)
             writer.append(head, blocks.table((4, blocks.record(src=0x0A000001, dport=53, proto=17, all=1000))))
     for old in ("backup/gw/trafd.fxp0", "var/trafd/trafd.fxp0"):
         (tmp_path / old).parent.mkdir(parents=True)

@@ -44,9 +44,14 @@ def root(tmp_path: Path) -> Iterator[Path]:
 
 def _header(begin: int, end: int) -> Header:
     counters = Counters(seen=10, counted=10, direction={"tx": (10, 9140, 10, 9140)})
-    head = Header(begin_ns=begin * SECOND, end_ns=end * SECOND, interface="eth0", prefixes=["192.168.1.1/24"])
-    head.epoch, head.counters = begin.to_bytes(16, "big"), counters
-    return head
+    return Header(
+        epoch=begin.to_bytes(16, "big"),
+        begin_ns=begin * SECOND,
+        end_ns=end * SECOND,
+        interface="eth0",
+        prefixes=("192.168.1.1/24",),
+        counters=counters,
+    )
 
 
 def test_there_are_ten() -> None:

@@ -52,8 +52,7 @@ def log(path: Path, *some: tuple[int, str, dict[int, int]], series: bytes = b"",
             counters=counters,
             series=series,
         )
-        for name, value in fields.items():
-            setattr(header, name, value)
+        header = header._replace(**fields)  # type: ignore[arg-type]
         LogWriter(path).append(header, blocks.table(*records) if records else Table())
     return path
 
@@ -82,7 +81,7 @@ def test_a_group_is_rated_over_all_hours_that_were_watched(tmp_path: Path) -> No
 
 
 def test_an_hour_half_watched_is_rated_by_that_half(tmp_path: Path) -> None:
-    path = log(tmp_path / "log", (0, "eth0", {1: 450_000}), (1, "eth0", {1: 450_000}), gaps=[(DAY, DAY + HOUR // 2)])
+    path = log(tmp_path / "log", (0, "eth0", {1: 450_000}), (1, "eth0", {1: 450_000}), gaps=((DAY, DAY + HOUR // 2),))
     [row, _] = asked(path, "hour").rows()
     assert row.bucket is not None
     assert row.bucket.covered_ns == HOUR // 2

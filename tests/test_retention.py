@@ -47,14 +47,12 @@ def test_days_are_summed_and_name_what_they_replace(log: Path) -> None:
     assert (done.read, done.written, done.changed) == (30, 2, 30)
     after = intact(log)
     assert (keys(after), figures(after)) == (summed, counted)
-    assert [block.header.replaces for block in after] == [[b.id for b in before[:12]], [b.id for b in before[12:]]]
-    assert [block.header.epochs for block in after] == [
-        [b.header.epoch for b in before[:12]],
-        [b.header.epoch for b in before[12:]],
-    ]
+    days = before[:12], before[12:]
+    assert [block.header.replaces for block in after] == [tuple(b.id for b in day) for day in days]
+    assert [block.header.epochs for block in after] == [tuple(b.header.epoch for b in day) for day in days]
     first = after[0].header
     assert (first.begin_ns, first.end_ns) == (NOON, NOON + 12 * HOUR)
-    assert (first.boot_begin_ns, first.boot_end_ns, first.gaps) == (0, 12 * HOUR, [])
+    assert (first.boot_begin_ns, first.boot_end_ns, first.gaps) == (0, 12 * HOUR, ())
     assert (first.source, first.role, first.epoch, first.sequence) == ("compacted", "save", b"", 11)
     assert first.counters.seen == first.counters.counted + sum(first.counters.skipped.values())
     assert chained(log)
@@ -73,7 +71,7 @@ def test_compacting_again_changes_nothing_and_rolls_on(log: Path) -> None:
     assert len(intact(log)[1].header.epochs) == 21
     compact(log, replace(DAYS, unit="month"))
     [block] = intact(log)
-    more = [b.header.epoch for b in before] + [epoch(1000 + number) for number in range(30, 33)]
+    more = (*(b.header.epoch for b in before), *(epoch(1000 + number) for number in range(30, 33)))
     assert block.header.epochs == more
     assert keys([block]) == summed + keys(_fresh(range(30, 33), log.with_name("fresh")))
     assert figures([block])["seen"] == counted["seen"] + 21
@@ -118,21 +116,21 @@ def test_only_what_is_of_one_kind_is_summed(log: Path) -> None:
 
 
 def test_gaps_are_added_up(log: Path) -> None:
-    grow(log, [0, 1], gaps=[(NOON + 1, NOON + 2)])
+    grow(log, [0, 1], gaps=((NOON + 1, NOON + 2),))
     grow(log, [4])
     compact(log, DAYS)
     [block] = intact(log)
-    assert block.header.gaps == [(NOON + 1, NOON + 2), (NOON + 2 * HOUR, NOON + 4 * HOUR)]
+    assert block.header.gaps == ((NOON + 1, NOON + 2), (NOON + 2 * HOUR, NOON + 4 * HOUR))
     assert block.header.delta is not None
     assert block.header.delta.covered_ns == 3 * HOUR
 
 
 def test_what_blocks_disagree_on_is_not_known(log: Path) -> None:
-    grow(log, [0], mtu=1500, labels={"site": "Rome", "rack": "1"}, link_types=[1], clock_synchronised=True)
-    grow(log, [1], mtu=9000, labels={"site": "Rome", "rack": "2"}, link_types=[1, 0], boot_begin_ns=7, boot_end_ns=8)
+    grow(log, [0], mtu=1500, labels={"site": "Rome", "rack": "1"}, link_types=(1,), clock_synchronised=True)
+    grow(log, [1], mtu=9000, labels={"site": "Rome", "rack": "2"}, link_types=(1, 0), boot_begin_ns=7, boot_end_ns=8)
     compact(log, DAYS)
     head = intact(log)[0].header
-    assert (head.mtu, head.labels, head.link_types) == (None, {"site": "Rome"}, [1, 0])
+    assert (head.mtu, head.labels, head.link_types) == (None, {"site": "Rome"}, (1, 0))
     assert (head.clock_synchronised, head.boot_begin_ns) == (None, None)
 
 
@@ -197,7 +195,7 @@ def test_ports_go_with_age_and_protocols_stay(log: Path) -> None:
     assert totals(after) == totals(before)
     assert [block.header.key_mode for block in after] == ["no-ports", "no-ports"]
     assert [block.header.epoch for block in after] == [block.header.epoch for block in before]
-    assert [block.header.replaces for block in after] == [[block.id] for block in before]
+    assert [block.header.replaces for block in after] == [(block.id,) for block in before]
     assert all(group.has_proto and not group.has_ports for block in after for group in block.groups())
     data = log.read_bytes()
     assert compact(log, Compaction(NEVER, reduction=Reduction(drop_ports=True))).changed == 0
@@ -409,7 +407,7 @@ def test_an_address_goes_and_the_sums_stay(log: Path) -> None:
     assert not any(NET.network_address.packed in key for key in keys(after))
     assert NET.network_address.packed not in log.read_bytes()
     assert keys(after)[4, "other", "all"] == 201
-    assert [(b.header.epoch, b.header.replaces) for b in after] == [(b.header.epoch, [b.id]) for b in before]
+    assert [(b.header.epoch, b.header.replaces) for b in after] == [(b.header.epoch, (b.id,)) for b in before]
     assert chained(log)
     data = log.read_bytes()
     assert forget(log, NET).changed == 0
@@ -558,7 +556,7 @@ def test_a_day_that_begins_at_one_belongs_to_no_hour_of_the_day_before(monkeypat
     time.tzset()
     try:
         noon = int(datetime(2026, 4, 24, 10, tzinfo=UTC).timestamp()) * 10**9
-        at = replace(header(), begin_ns=noon, end_ns=noon + 1)
+        at = header()._replace(begin_ns=noon, end_ns=noon + 1)
         expected = tuple(
             int(datetime(2026, 4, day, hour, tzinfo=UTC).timestamp()) for day, hour in ((23, 22), (24, 21))
         )

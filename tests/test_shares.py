@@ -22,9 +22,14 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for place in range(3):
         rest = record(src=0, dst=0, sport=0, dport=0, proto=0, flags=OTHER | 12, packets=3, all=300, data=30)
         held = table((4, traffic(3000, 4, place) + rest), (6, traffic(1000, 6, place)))
-        header = Header(begin_ns=place * 10**9, end_ns=(place + 1) * 10**9, interface="eth0")
-        header.epoch = bytes([place] * 16)
-        header.counters = Counters(seen=held.totals()[0], counted=held.totals()[0])
+        packets = held.totals()[0]
+        header = Header(
+            epoch=bytes([place] * 16),
+            begin_ns=place * 10**9,
+            end_ns=(place + 1) * 10**9,
+            interface="eth0",
+            counters=Counters(seen=packets, counted=packets),
+        )
         writer.append(header, held)
     return path
 

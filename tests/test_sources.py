@@ -4,7 +4,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import blocks
@@ -35,7 +34,7 @@ def header(hour: int = 0, **fields: object) -> Header:
         counting="wire-estimated",
         counters=Counters(seen=1, counted=1),
     )
-    return replace(made, **fields)  # type: ignore[arg-type]
+    return made._replace(**fields)  # type: ignore[arg-type]
 
 
 def save(path: Path, head: Header, all_bytes: int) -> None:
@@ -70,7 +69,7 @@ def test_files_add_up(tmp_path: Path) -> None:
 
 def test_the_same_epoch_counts_once_and_the_later_one(tmp_path: Path) -> None:
     early = header(0)
-    later = replace(early, end_ns=early.end_ns + HOUR)
+    later = early._replace(end_ns=early.end_ns + HOUR)
     dump(tmp_path / "dump", early, 100)
     save(tmp_path / "log", later, 150)
     save(tmp_path / "log", header(5), 1000)
@@ -165,7 +164,7 @@ def test_blocks_by_their_middle(tmp_path: Path) -> None:
 
 def test_gaps_between_and_within_blocks_are_not_covered(tmp_path: Path) -> None:
     gap = header(0).begin_ns + HOUR // 2, header(0).begin_ns + HOUR // 4 * 3
-    save(tmp_path / "log", header(0, gaps=[gap]), 1)
+    save(tmp_path / "log", header(0, gaps=(gap,)), 1)
     save(tmp_path / "log", header(3), 1)
     coverage = ask(tmp_path / "log").coverage
     assert coverage.end_ns - coverage.begin_ns == 4 * HOUR
@@ -277,8 +276,8 @@ def running(monkeypatch: pytest.MonkeyPatch, *tables: tuple[Path, str]) -> None:
 
 def test_what_runs_counts_once_with_its_dump_and_its_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     places, dumped = paths(str(tmp_path)), header(0)
-    held = replace(dumped, end_ns=dumped.end_ns + HOUR)
-    saved = replace(held, end_ns=held.end_ns + HOUR)
+    held = dumped._replace(end_ns=dumped.end_ns + HOUR)
+    saved = held._replace(end_ns=held.end_ns + HOUR)
     dump(places.dump("eth0"), dumped, 100)
     dump(tmp_path / "held", held, 150)
     dump(tmp_path / "other", header(0, interface="eth1"), 1000)
@@ -303,7 +302,7 @@ def test_what_runs_counts_once_with_its_dump_and_its_save(tmp_path: Path, monkey
 def test_nothing_is_lost_to_a_save_between_two_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is looked at first, the daemon saves then, and begins a new epoch."""
     places, held = paths(str(tmp_path)), header(0)
-    dump(places.dump("eth0"), replace(held, end_ns=held.end_ns - 1), 100)
+    dump(places.dump("eth0"), held._replace(end_ns=held.end_ns - 1), 100)
     dump(tmp_path / "held", held, 150)
     dump(tmp_path / "new", header(1), 5)
     running(monkeypatch, (tmp_path / "held", "eth0"))
@@ -363,7 +362,7 @@ def test_only_what_displaces_others_is_read_twice(tmp_path: Path, monkeypatch: p
     for hour in range(5):
         save(tmp_path / "log", header(hour), 1)
     dump(tmp_path / "dump", early, 1)
-    dump(tmp_path / "later", replace(early, end_ns=early.end_ns + 1), 2)
+    dump(tmp_path / "later", early._replace(end_ns=early.end_ns + 1), 2)
     verified: list[int] = []
     verify = Block.verify
 

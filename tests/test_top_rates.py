@@ -2,7 +2,6 @@
 
 import struct
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,9 +93,9 @@ def test_a_save_between_two_looks() -> None:
     gained, span_ns = _compared((at(1), saved), at(2.5, epoch=b"f" * 16), new)
     assert (gained, span_ns) == (change({}, new), 1.5 * SECOND)
     assert _compared((at(2), saved), at(2), saved) == (None, 0)
-    began = replace(at(2.5, epoch=b"f" * 16), begin_ns=at(1.9).end_ns, boot_begin_ns=round(1.9 * SECOND))
+    began = at(2.5, epoch=b"f" * 16)._replace(begin_ns=at(1.9).end_ns, boot_begin_ns=round(1.9 * SECOND))
     assert _compared((at(1), saved), began, new)[1] == round(0.6 * SECOND), "what came before the save is not known"
-    by_clock = replace(began, boot_begin_ns=None, boot_end_ns=None)
+    by_clock = began._replace(boot_begin_ns=None, boot_end_ns=None)
     assert _compared((at(1), saved), by_clock, new)[1] == round(0.6 * SECOND)
 
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import programs
@@ -167,9 +166,9 @@ def test_the_row_that_a_zoom_takes_is_marked(viewer: Viewer) -> None:
 
 def test_a_daemon_that_waits_for_its_interface(viewer: Viewer) -> None:
     now = at(30)
-    viewer.watch.take(Reading(replace(now, gaps=[(now.end_ns - 9 * SECOND, now.end_ns)]), {}, {}, 10**9))
+    viewer.watch.take(Reading(now._replace(gaps=((now.end_ns - 9 * SECOND, now.end_ns),)), {}, {}, 10**9))
     assert text(viewer)[1] == " waiting for the interface since 12:00:21, 0 flows, no packet dropped"
-    viewer.watch.take(Reading(replace(now, gaps=[(now.begin_ns, now.end_ns - SECOND)]), {}, {}, 10**9))
+    viewer.watch.take(Reading(now._replace(gaps=((now.begin_ns, now.end_ns - SECOND),)), {}, {}, 10**9))
     assert text(viewer)[1].startswith(" 0 flows since 12:00:00, ")
 
 

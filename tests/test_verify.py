@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -170,7 +169,7 @@ def test_every_byte_of_a_block_may_be_damaged(log: Path, tmp_path: Path, number:
             continue
         assert (mended.header.source, mended.previous) == ("repaired", block.previous)
         if place.lost_records is not None:
-            assert (mended.rows + place.lost_records, mended.header.replaces) == (block.rows, [block.id])
+            assert (mended.rows + place.lost_records, mended.header.replaces) == (block.rows, (block.id,))
         assert f"{mended.rows} of " in mended.header.labels["repaired"]
         if mended.header.replaces:
             assert verify([copy])[0].findings == []
@@ -213,7 +212,7 @@ def test_several_broken_blocks_in_a_row_are_mended_each(log: Path, tmp_path: Pat
     done = repair(log, tmp_path / "copy")
     assert [place.what for place in done.places] == ["salvaged", "salvaged"]
     assert [place.lost_records for place in done.places] == [300, 300]
-    assert [block.header.replaces for block in blocks(tmp_path / "copy")] == [[whole[0].id], [whole[1].id], []]
+    assert [block.header.replaces for block in blocks(tmp_path / "copy")] == [(whole[0].id,), (whole[1].id,), ()]
 
 
 def test_a_repaired_block_counts_only_where_the_whole_one_is_not(log: Path, tmp_path: Path) -> None:
@@ -235,7 +234,7 @@ def test_a_backup_of_the_whole_block_takes_the_place_of_the_repaired_one(tmp_pat
     backup, bad, copy, out = (tmp_path / name for name in ("backup", "bad", "copy", "out"))
     writer = LogWriter(backup)
     for number in range(3):
-        writer.append(replace(header(number), epoch=epoch and bytes([number]) * 16), rows(number))
+        writer.append(header(number)._replace(epoch=epoch and bytes([number]) * 16), rows(number))
     whole = blocks(backup)
     data = bytearray(backup.read_bytes())
     data[whole[1].sections[0][0] + 40] ^= 1

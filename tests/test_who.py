@@ -67,7 +67,7 @@ def log(path: Path, flows: list[Flow], interface: str = "eth0") -> None:
             begin_ns=ns(hour),
             end_ns=ns(hour + 1),
             interface=interface,
-            prefixes=["10.0.0.1/24"],
+            prefixes=("10.0.0.1/24",),
             counters=Counters(seen=1, counted=1),
             counting="wire-exact",
         )

@@ -1,7 +1,7 @@
 """The life of a table between two saves (E1): its id, its time, and what kernel and interface counted meanwhile."""
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from bpft import host
 from bpft.core import Table
@@ -92,7 +92,7 @@ class Epoch:
             Moment(header.begin_ns, boot_ns),
             [(Moment(begin, None), Moment(end, None)) for begin, end in header.gaps],
             (counters.received, counters.dropped, counters.if_dropped),
-            header.delta and replace(header.delta),
+            header.delta,
             _series(header),
             header.counting,
         )
@@ -132,17 +132,21 @@ class Epoch:
         self._watch(at)
 
     def _add(self, last: LinkCounters, now: LinkCounters, at: Cut) -> None:
-        delta = self.delta = self.delta or InterfaceDelta()
-        names = ("rx_bytes", "tx_bytes", "rx_packets", "tx_packets")
-        if any(getattr(now, name) < getattr(last, name) for name in names):
-            delta.resets += 1
+        delta = self.delta or InterfaceDelta()
+        was_reset = any(after < before for before, after in zip(last, now, strict=True))
+        if was_reset:
             last = LinkCounters()  # What it counted before the reset is lost.
-        rises = [getattr(now, name) - getattr(last, name) for name in names]
-        for name, rise in zip(names, rises, strict=True):
-            setattr(delta, name, getattr(delta, name) + rise)
+        rx_bytes, tx_bytes, rx_packets, tx_packets = (after - before for before, after in zip(last, now, strict=True))
         elapsed_ns = at.boot_ns - (self._last.boot_ns or 0)
-        delta.covered_ns += elapsed_ns
-        self.series.add(at.utc_ns - elapsed_ns, at.utc_ns, (rises[0], rises[1], rises[2], rises[3]))
+        self.delta = InterfaceDelta(
+            delta.rx_bytes + rx_bytes,
+            delta.tx_bytes + tx_bytes,
+            delta.rx_packets + rx_packets,
+            delta.tx_packets + tx_packets,
+            delta.covered_ns + elapsed_ns,
+            delta.resets + was_reset,
+        )
+        self.series.add(at.utc_ns - elapsed_ns, at.utc_ns, (rx_bytes, tx_bytes, rx_packets, tx_packets))
 
     def blind(self, at: Cut) -> None:
         """The interface vanished: nothing is captured until sighted()."""
@@ -166,9 +170,9 @@ class Epoch:
             gaps.append((self._blind_since.utc_at(at.moment), at.utc_ns))
         counted = counters(table, self.kernel)
         if counted.first_ns < NO_CLOCK_NS <= begin_ns:
-            counted.first_ns = counted.first_ns and begin_ns  # It was told by a clock that was not set yet.
-        return replace(
-            template,
+            # The first frame was told by a clock that was not set yet.
+            counted = counted._replace(first_ns=counted.first_ns and begin_ns)
+        return template._replace(
             counting=min(self.counting, template.counting, key=COUNTING.index),
             epoch=self.id,
             begin_ns=begin_ns,
@@ -176,9 +180,9 @@ class Epoch:
             boot_begin_ns=boot_begin_ns,
             boot_end_ns=at.boot_ns if boot_begin_ns is not None else None,
             clock_synchronised=template.clock_synchronised if at.utc_ns >= NO_CLOCK_NS else False,
-            gaps=gaps,
+            gaps=tuple(gaps),
             counters=counted,
-            delta=self.delta and replace(self.delta),
+            delta=self.delta,
             series=self.series.pack(),
         )
 

@@ -51,16 +51,20 @@ def read(settings: Settings, capture: str) -> None:
 
 
 def _header(settings: Settings, capture: str, result: FileResult, table: Table) -> Header:
-    header = common(settings)
-    counted = table.counters()
-    header.epoch = os.urandom(16)
-    header.begin_ns, header.end_ns = int(counted["first_ns"]), int(counted["last_ns"])  # type: ignore[call-overload]
-    if not header.end_ns:
-        header.begin_ns = header.end_ns = host.utc_ns()  # No frame tells a time: when it was read must do.
-    header.source, header.source_name = "file", "standard input" if capture == "-" else Path(capture).name
-    header.engine = "reference" if settings.engine == "reference" else "file"
-    header.counting = "as-captured"
-    header.link_types, header.snaplen = list(result.link_types), result.snaplen
-    header.min_all = settings.min_all
-    header.counters = counters(table)
-    return header
+    counted = counters(table)
+    begin_ns, end_ns = counted.first_ns, counted.last_ns
+    if not end_ns:
+        begin_ns = end_ns = host.utc_ns()  # No frame tells a time: when it was read must do.
+    return common(settings)._replace(
+        epoch=os.urandom(16),
+        begin_ns=begin_ns,
+        end_ns=end_ns,
+        link_types=result.link_types,
+        source="file",
+        source_name="standard input" if capture == "-" else Path(capture).name,
+        engine="reference" if settings.engine == "reference" else "file",
+        counting="as-captured",
+        snaplen=result.snaplen,
+        min_all=settings.min_all,
+        counters=counted,
+    )

@@ -41,8 +41,8 @@ def recover(settings: Settings, log: logfile.LogWriter) -> tuple[Table, Header] 
         return table, header
     if settings.resume:
         messages.warning(f"{path}: not resumed, {mismatch}; appended to the log instead")
-    header.source, header.role, header.min_all = "recovered", "save", settings.min_all
-    log.append(header, table, settings.min_all)
+    left_over = header._replace(source="recovered", role="save", min_all=settings.min_all)
+    log.append(left_over, table, settings.min_all)
     _remove(path)
     messages.notice(f"{settings.interface}: appended {messages.count(len(table), 'record')} of {path} to the log")
     return None

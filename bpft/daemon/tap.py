@@ -207,18 +207,29 @@ class Tap:
     def header(self, role: str) -> Header:
         """What a block says of this interface and how it is counted; times and sums are the epoch's to fill."""
         settings, info = self._settings, self.info
-        header = common(settings)
-        header.clock_synchronised = host.clock_synchronised()
-        header.source, header.engine, header.promiscuous = "live", self.engine, settings.promiscuous
-        header.counting = self.counting
-        header.role = "dump" if role == "dump" else "save"
-        header.min_all = settings.min_all if role == "save" else 0
-        header.link_types, header.snaplen = list(self.link_types), 0 if self.engine == "reference" else SNAPLEN
-        if info:
-            header.interface_index, header.interface_alias = info.index, info.alias
-            header.mac, header.mtu, header.speed_mbit = info.mac, info.mtu, info.speed_mbit
-            header.hardware, header.loopback, header.prefixes = info.hardware, info.loopback, list(info.prefixes)
-        return header
+        header = common(settings)._replace(
+            role="dump" if role == "dump" else "save",
+            clock_synchronised=host.clock_synchronised(),
+            link_types=tuple(self.link_types),
+            source="live",
+            engine=self.engine,
+            counting=self.counting,
+            snaplen=0 if self.engine == "reference" else SNAPLEN,
+            promiscuous=settings.promiscuous,
+            min_all=settings.min_all if role == "save" else 0,
+        )
+        if info is None:
+            return header
+        return header._replace(
+            interface_index=info.index,
+            interface_alias=info.alias,
+            mac=info.mac,
+            mtu=info.mtu,
+            speed_mbit=info.speed_mbit,
+            hardware=info.hardware,
+            loopback=info.loopback,
+            prefixes=tuple(info.prefixes),
+        )
 
 
 def _more(wanted: int) -> str:

@@ -73,7 +73,7 @@ class Account:
         self.as_captured |= not header.hardware and header.counting != "as-captured"
         place = 3 if header.hardware else 1
         self.accounted += sum(figures[place] for figures in counters.direction.values())
-        if header.loopback and header.link_types == [_ETHERNET]:
+        if header.loopback and header.link_types == (_ETHERNET,):
             self.accounted -= _ETHERNET_HEADER * sum(frames for frames, *_ in counters.direction.values())
 
     def figures(self) -> dict[str, object]:

@@ -81,7 +81,7 @@ class Scopes:
     def at(self, header: Header) -> Place:
         """The scopes as seen from the interface of a block, in the time of that block."""
         tunnel = bool(_TUNNELS.intersection(header.link_types)) and not header.hardware and not header.loopback
-        seen = (tuple(header.prefixes), tunnel, header.prefix_len or (32, 128))
+        seen = (header.prefixes, tunnel, header.prefix_len or (32, 128))
         if seen not in self._places:
             prefixes, tunnel, bits = seen
             self._places[seen] = Place(self.names, _groups(self._named, prefixes, tunnel), bits)

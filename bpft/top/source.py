@@ -135,8 +135,8 @@ class Captured:
             self.close()
             raise CannotCapture(self.interface, why)
         received, dropped, if_dropped = self._kernel
-        self._header.counters = Counters(received=received, dropped=dropped, if_dropped=if_dropped)
-        self._header.end_ns = host.utc_ns()
+        counters = Counters(received=received, dropped=dropped, if_dropped=if_dropped)
+        self._header = self._header._replace(counters=counters, end_ns=host.utc_ns())
         return Reading(self._header, contents(self._total), contents(new), now_ns - last_ns)
 
     def _open(self) -> None:
@@ -149,10 +149,10 @@ class Captured:
         self._header = Header(
             begin_ns=host.utc_ns(),
             interface=self.interface,
-            link_types=[capture.link_type],
+            link_types=(capture.link_type,),
             hardware=info.hardware if info else None,
             loopback=bool(info and info.loopback),
-            prefixes=list(info.prefixes) if info else [],
+            prefixes=tuple(info.prefixes) if info else (),
         )
         self._last_ns = host.boottime_ns()
         capture.swap(Table(_MAX_FLOWS))  # Before the thread runs: from now on a swap can come at any time.

@@ -145,7 +145,7 @@ class Watch:
         return any(self._part in text.lower() for text in texts)
 
 
-def _place(reading: Reading) -> tuple[list[str], list[int]]:
+def _place(reading: Reading) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """What scopes are computed from."""
     return reading.header.prefixes, reading.header.link_types
 

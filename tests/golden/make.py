@@ -8,7 +8,7 @@ import csv
 import json
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from ipaddress import ip_address
 from pathlib import Path
@@ -58,7 +58,7 @@ def _everything() -> Header:
         boot_end_ns=HOUR + 1_000_000_001,
         clock_synchronised=True,
         zone="Europe/Rome",
-        gaps=[(BEGIN + 1, BEGIN + 2), (BEGIN + 5, BEGIN + 9)],
+        gaps=((BEGIN + 1, BEGIN + 2), (BEGIN + 5, BEGIN + 9)),
         host="gateway",
         probe=bytes(range(16, 32)),
         interface="eth0.7",
@@ -66,11 +66,11 @@ def _everything() -> Header:
         interface_alias="uplink, Büro",
         mac=bytes.fromhex("02005e000001"),
         mtu=1500,
-        link_types=[1, 113],
+        link_types=(1, 113),
         speed_mbit=1000,
         hardware=True,
         loopback=True,
-        prefixes=["192.0.2.1/24", "2001:db8::1/64"],
+        prefixes=("192.0.2.1/24", "2001:db8::1/64"),
         source="compacted",
         source_name="a\udcff.pcap",
         engine="pcap",
@@ -80,8 +80,8 @@ def _everything() -> Header:
         key_mode="no-ports",
         promiscuous=False,
         min_all=1024,
-        replaces=[b"r" * 16, b"s" * 16],
-        epochs=[b"e" * 16, b"f" * 16],
+        replaces=(b"r" * 16, b"s" * 16),
+        epochs=(b"e" * 16, b"f" * 16),
         prefix_len=(24, 64),
         counters=Counters(
             seen=1000,
@@ -178,10 +178,12 @@ MAKERS: dict[str, Callable[[], bytes]] = {
 
 
 def plain(value: object) -> object:
-    """A value of a header as JSON has it: bytes as hexadecimal, tuples as lists."""
+    """A value of a header as JSON has it: bytes as hexadecimal, named tuples as objects, others as lists."""
     if isinstance(value, bytes):
         return value.hex()
-    if isinstance(value, dict):
+    if isinstance(value, Header | Counters | InterfaceDelta):
+        return plain(value._asdict())
+    if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
@@ -195,7 +197,7 @@ def meaning(blocks: list[Block]) -> list[dict[str, object]]:
             "id": block.id.hex(),
             "previous": block.previous.hex(),
             "rows": block.rows,
-            "header": plain(asdict(block.header)),
+            "header": plain(block.header),
             "series": [plain(list(asdict(point).values())) for point in Series.unpack(block.header.series)],
         }
         for block in blocks
