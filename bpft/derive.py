@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bpft import core
 from bpft.block import Block, read_block, rewrite_block, write_block
@@ -15,8 +15,7 @@ from bpft.source import Source
 from bpft.summing import summed
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """Where a block lies and what decides about it: all that is kept of it until it is written."""
 
     source: Source

@@ -5,10 +5,10 @@ Acts on a log and on the files that rotation made of it, by bpft.retention.  bpf
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import timedelta, tzinfo
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from bpft import messages
 from bpft.blockscan import is_log
@@ -33,8 +33,7 @@ _LEAST_BUDGET = 1_000_000
 _FIRST_GUESS = 0.3
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(NamedTuple):
     """Blocks up to an age, and the form they have until then."""
 
     until: timedelta | None  #: None: for ever
@@ -46,8 +45,7 @@ class Stage:
         return self.unit is None and self.reduction is None
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(NamedTuple):
     """Stages in the order of age; what is older than the last is deleted."""
 
     stages: tuple[Stage, ...]
@@ -176,7 +174,7 @@ def _shrunk(log: Path, path: Path, wanted: int, compaction: Compaction) -> Itera
         cutoff_s, length = oldest(path, compaction, int(excess / (1 - left)))
         if not length:
             return
-        done = compact(path, replace(compaction, cutoff_s=cutoff_s))
+        done = compact(path, compaction._replace(cutoff_s=cutoff_s))
         if not done.is_other:
             return
         yield done
@@ -187,7 +185,7 @@ def _forms(stages: Keep | None, now_s: float, zone: tzinfo | None) -> list[Compa
     """The forms that a budget may give to all that is over, finer ones first."""
     forms = list(stages.compactions(now_s, zone)) if stages else []
     forms = forms or list(keep(_LADDER).compactions(now_s, zone))
-    return [replace(form, cutoff_s=now_s) for form in forms]
+    return [form._replace(cutoff_s=now_s) for form in forms]
 
 
 def told(done: Remade) -> str:

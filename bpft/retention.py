@@ -6,12 +6,11 @@ Both write a new file and put it in the place of the log in one step, while a da
 import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bpft import core
 from bpft.block import Block
@@ -40,8 +39,7 @@ class DumpInUse(BpftError):
     """{0} is the dump of a trafd that runs; stop it first: trafstop"""
 
 
-@dataclass(frozen=True, slots=True)
-class Remade:
+class Remade(NamedTuple):
     """What became of a file."""
 
     read: int  #: blocks
@@ -60,8 +58,7 @@ class Remade:
 # ---- compact ----
 
 
-@dataclass(frozen=True, slots=True)
-class Reduction:
+class Reduction(NamedTuple):
     """Keys made coarser: an Edit."""
 
     drop_ports: bool = False
@@ -124,8 +121,7 @@ def period_of(header: Header, unit: Unit, tz: tzinfo | None) -> tuple[int, int]:
     return begin, end
 
 
-@dataclass(frozen=True, slots=True)
-class Compaction:
+class Compaction(NamedTuple):
     """Which blocks become what."""
 
     cutoff_s: float  #: UTC seconds: only what lies before it whole is touched
@@ -241,8 +237,7 @@ def _ends(found: Collection) -> list[int]:
 # ---- forget ----
 
 
-@dataclass(frozen=True, slots=True)
-class Forgetting:
+class Forgetting(NamedTuple):
     """Records of an address become a part of the remainder: an Edit."""
 
     net: IPv4Network | IPv6Network

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from bpft.block import Block
 from bpft.blockscan import Damage, scan
@@ -36,8 +37,7 @@ class Verified:
     damaged: int = 0  #: places that hold no block; the other findings are about whole blocks
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """What is kept of a block until all files were read."""
 
     file: Verified

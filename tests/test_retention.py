@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -69,7 +68,7 @@ def test_compacting_again_changes_nothing_and_rolls_on(log: Path) -> None:
     grow(log, range(30, 33))
     assert compact(log, DAYS).written == 2
     assert len(intact(log)[1].header.epochs) == 21
-    compact(log, replace(DAYS, unit="month"))
+    compact(log, DAYS._replace(unit="month"))
     [block] = intact(log)
     more = (*(b.header.epoch for b in before), *(epoch(1000 + number) for number in range(30, 33)))
     assert block.header.epochs == more
@@ -84,12 +83,12 @@ def _fresh(numbers: range, path: Path) -> list[Block]:
 def test_what_is_young_stays_byte_for_byte(log: Path) -> None:
     before = grow(log, range(30))
     midnight = NOON // 10**9 + 12 * 3600
-    compact(log, replace(DAYS, cutoff_s=midnight + 17 * 3600))
+    compact(log, DAYS._replace(cutoff_s=midnight + 17 * 3600))
     after = intact(log)
     assert [block.id for block in after[1:]] == [block.id for block in before[12:]]
     assert len(after) == 19
     assert chained(log)
-    assert compact(log, replace(DAYS, cutoff_s=midnight - 1)).changed == 0
+    assert compact(log, DAYS._replace(cutoff_s=midnight - 1)).changed == 0
 
 
 def test_the_last_block_of_a_log_that_trafd_owns_stays(log: Path) -> None:
@@ -523,7 +522,7 @@ def test_vlans_and_directions_stay_apart(log: Path) -> None:
     rows = b"".join(record(flags=flags, vlan=vlan) for flags in (0, 1, 2) for vlan in (0, 7))
     for number in range(2):
         LogWriter(log).append(header(number), table((4, rows)))
-    compact(log, replace(DAYS, reduction=Reduction(True, (8, 8))))
+    compact(log, DAYS._replace(reduction=Reduction(True, (8, 8))))
     assert [block.rows for block in intact(log)] == [6]
 
 

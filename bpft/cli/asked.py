@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import click
 
@@ -28,8 +27,7 @@ class TwoPeriods(UsageError):
     """a period is given twice: {0!r}, and with -b or -e"""
 
 
-@dataclass(frozen=True, slots=True)
-class When:
+class When(NamedTuple):
     """The options that say when."""
 
     begin: str | None
@@ -38,8 +36,7 @@ class When:
     zone: str
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What is to be read of which time."""
 
     files: list[str]  #: empty: all that is recorded here, and what runs

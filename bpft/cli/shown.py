@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from bpft.cli import asked
 from bpft.messages import one_line
@@ -23,8 +22,7 @@ Format = Literal["table", "csv", "json", "ndjson", "parquet", "plot", "html"]
 _USUAL = (80, 24)  # where nothing tells it
 
 
-@dataclass(frozen=True, slots=True)
-class Show:
+class Show(NamedTuple):
     """What the options say of it."""
 
     form: Format
