@@ -16,7 +16,7 @@ from bpft.blocklayout import CRC
 from bpft.errors import BlockDamaged
 from bpft.logfile import LogWriter, scan
 from bpft.record import Header
-from bpft.report import answer as answers
+from bpft.report import reading
 from bpft.report.ahead import ahead
 from bpft.report.answer import NoIntactBlock, Question, answer
 from bpft.report.dimension import grouping
@@ -79,13 +79,13 @@ def every_second(items: Iterator[Any], aside: Callable[[Any], bool] | None = Non
 @pytest.mark.parametrize("few", (False, True))
 def test_what_is_summed_aside_is_counted_once(log: Path, monkeypatch: pytest.MonkeyPatch, by: str, few: bool) -> None:
     if few:  # rows are forgotten, a share of them after the other
-        monkeypatch.setattr(answers, "_ROWS_AT_ONCE", 2500)
+        monkeypatch.setattr(reading, "ROWS_AT_ONCE", 2500)
     for top in (0, 5):
         with monkeypatch.context() as alone:
             alone.setattr("os.cpu_count", lambda: 1)
             expected = figures(log, by, top)
         with monkeypatch.context() as slow:
-            slow.setattr(answers, "ahead", every_second)
+            slow.setattr(reading, "ahead", every_second)
             assert figures(log, by, top) == expected
         assert figures(log, by, top) == expected
 
@@ -99,7 +99,7 @@ def test_nothing_that_was_summed_aside_is_counted_of_a_damaged_block(
     bad[-CRC.size :] = CRC.pack(zlib.crc32(bad[-END_SIZE : -CRC.size]))
     both = tmp_path / "both"
     both.write_bytes(bytes(bad) + log.read_bytes())
-    monkeypatch.setattr(answers, "ahead", every_second)
+    monkeypatch.setattr(reading, "ahead", every_second)
     *found, troubles = figures(both, "net/24")
     assert found == expected
     assert isinstance(troubles, list) and troubles[1:] == known and "its id" in troubles[0]

@@ -7,7 +7,7 @@ from blocks import OTHER, record, table, traffic
 
 from bpft.logfile import LogWriter
 from bpft.record import Counters, Header
-from bpft.report import answer as answers
+from bpft.report import reading
 from bpft.report.answer import Question, answer
 from bpft.report.group import Tally
 from bpft.report.source import Sources
@@ -47,7 +47,7 @@ def test_shares_say_what_the_whole_says(log: Path, by: str, sort: str, monkeypat
     for top in (0, 1, 7, 100_000):
         whole = asked(top)
         with monkeypatch.context() as few:
-            few.setattr(answers, "_ROWS_AT_ONCE", 2500)
+            few.setattr(reading, "ROWS_AT_ONCE", 2500)
             shared: list[tuple[int, int]] = []
             few.setattr(Tally, "take_share", lambda tally, share, shared=shared: take_share(shared, tally, share))
             assert asked(top) == whole
@@ -60,9 +60,9 @@ def take_share(shared: list[tuple[int, int]], tally: Tally, share: tuple[int, in
 
 
 def test_only_what_asks_for_the_largest_is_shared() -> None:
-    many = 10 * answers._ROWS_AT_ONCE
-    assert answers._shares(Question("pair", top=10), many) == 10
-    assert answers._shares(Question("pair", top=10), 0) == 1
+    many = 10 * reading.ROWS_AT_ONCE
+    assert reading.shares(Question("pair", top=10), many) == 10
+    assert reading.shares(Question("pair", top=10), 0) == 1
     for other in (
         Question("pair"),
         Question("pair", top=10, sort="dst"),
@@ -72,4 +72,4 @@ def test_only_what_asks_for_the_largest_is_shared() -> None:
         Question("hour,pair", top=10),
         Question("proto", top=10),
     ):
-        assert answers._shares(other, many) == 1
+        assert reading.shares(other, many) == 1

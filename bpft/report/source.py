@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from bpft import blockscan
 from bpft.blockscan import Damage
@@ -15,9 +14,8 @@ from bpft.core import Table
 from bpft.errors import BlockDamaged, BpftError, CannotRead, NotACapture
 from bpft.lineage import decisive, lineage, mark
 from bpft.lognames import recorded
-from bpft.meter.result import FileResult
 from bpft.paths import Paths
-from bpft.record import Counters, Header
+from bpft.record import Header
 from bpft.report.part import Part
 from bpft.report.stream import START, Stream
 from bpft.report.units import moment
@@ -25,7 +23,6 @@ from bpft.source import Source
 
 _RESTLESS_S = 2.0  # a log that was written to so lately may be in the middle of a block
 _AGAIN_S = 0.05
-_COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
 class NothingRecorded(BpftError):
@@ -209,7 +206,9 @@ class Sources:
             return
         del self.troubles[troubles:]
         if not self._add_old(name, source):
-            raise NotACapture(name, _what_else("" if source else name, start, reason))
+            from bpft.report.captured import what_else
+
+            raise NotACapture(name, what_else("" if source else name, start, reason))
 
     def _add_old(self, name: str, source: Source | None) -> bool:
         from bpft.heritage import NotOld, open_old
@@ -222,21 +221,16 @@ class Sources:
         return True
 
     def _metered(self, capture: str | Stream) -> Part:
-        from bpft.meter.capture import meter_file
+        from bpft.report.captured import metered
 
-        table = Table()
-        if isinstance(capture, Stream):
-            name = capture.shown
-            with capture.all() as descriptor:
-                result = meter_file(name, table, descriptor=descriptor)
-            if capture.trouble:
-                self.troubles.append(f"{name}: {capture.trouble}; counted up to there")
-        else:
-            name = capture
-            result = meter_file(name, table)
-        if result.error:
-            self.troubles.append(f"{name}: {result.error}; counted up to there")
-        return Part(name, _capture_header(name, table, result), table)
+        return metered(capture, self.troubles)
+
+
+def _no_capture(name: str, descriptor: int | None = None) -> str:
+    """Why a file is no capture; empty: it is one."""
+    from bpft.report.captured import no_capture  # a report on logs starts without the meter
+
+    return no_capture(name, descriptor)
 
 
 def _listed(directory: Path, unread: dict[str, CannotRead]) -> list[Path]:
@@ -256,26 +250,6 @@ def _is_restless(path: Path) -> bool:
         return False
 
 
-def _capture_header(name: str, table: Table, result: FileResult) -> Header:
-    """What a block would say about itself had this capture been saved."""
-    figures: dict[str, Any] = table.counters()
-    return Header(
-        begin_ns=figures["first_ns"],
-        end_ns=figures["last_ns"],
-        source="file",
-        source_name=name,
-        engine="file",
-        snaplen=result.snaplen,
-        counters=Counters(
-            seen=figures["seen"],
-            counted=figures["counted"],
-            skipped=figures["skipped"],
-            direction=figures["dir"],
-            folded=figures["folded"],
-        ),
-    )
-
-
 def _is_regular(name: str) -> bool:
     try:
         mode = Path(name).stat().st_mode
@@ -293,32 +267,6 @@ def _start(name: str) -> bytes:
     except OSError as error:
         raise CannotRead(name, _reason(name, error)) from error
     return start
-
-
-def _no_capture(name: str, descriptor: int | None = None) -> str:
-    """Why a file is no capture; empty: it is one."""
-    from bpft.meter.capture import meter_file  # a report on logs starts without the meter
-
-    try:
-        meter_file(name, Table(), count=1, descriptor=descriptor)
-    except NotACapture as error:
-        return str(error.args[1])
-    return ""
-
-
-def _what_else(name: str, start: bytes, reason: str) -> str:
-    """What a file is that is neither a log nor, for that reason, a capture, and what to do; name: empty for a pipe."""
-    from bpft.meter.capture import FOREIGN
-
-    for magic, packer in _COMPRESSED.items():
-        if start.startswith(magic):
-            return f"is compressed; read it with: {packer} -dc {name or '...'} | bpft report -"
-    if not start:
-        return "is empty"
-    if reason != FOREIGN:
-        return reason
-    text = ", but text" if all(byte > 31 or byte in b"\t\n\r\f\x1b" for byte in start) else ""
-    return f"is neither a log of trafd nor a capture (pcap, pcapng){text}"
 
 
 def _reason(name: str, error: OSError) -> str:
