@@ -4,39 +4,24 @@ from __future__ import annotations
 
 import functools
 import os
-from _socket import AF_INET, AF_INET6, inet_ntop
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_interface
 from itertools import pairwise
 
-from bpft import core
 from bpft.block import Block
-from bpft.blocklayout import COLUMNS
 from bpft.core import Table
-from bpft.errors import BlockDamaged, BpftError
+from bpft.errors import BpftError
 from bpft.paths import Paths
 from bpft.record import Header
+from bpft.report.busiest import Host, busiest, sum_block
 from bpft.report.completeness import Account
 from bpft.report.coverage import union, without
 from bpft.report.period import SECOND, Period
 from bpft.report.recent import recent
-from bpft.report.scope import INTERNET, MULTICAST, Scopes
 from bpft.series import STEP_NS, Series
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from bpft.core import Version
-
 HOUR_NS = 3600 * SECOND
-_TOP = 3  # hosts
-_MOST = 50  # largest addresses among which these are looked for
 #: No estimate where less of a period than its fiftieth was watched.
 _WORTH = 50
-_SUMMED = ("src4", "src6", "dst4", "dst6", "packets", "all", "data")
-_KEY: dict[Version, int] = {4: 16, 6: 40}
-_ADDRESS: dict[Version, int] = {4: 4, 6: 16}
-_FLAGS_FROM_END = 3  # of a key
 
 
 class NothingYet(BpftError):
@@ -88,16 +73,6 @@ class Stretch:
         if rest <= 0 or watched * _WORTH < end - begin:
             return None
         return self.flow.total + self.flow.total * rest // watched
-
-
-@dataclass(slots=True)
-class Host:
-    """What one host received and sent, in bytes of IP packets."""
-
-    address: str
-    into: int
-    out: int
-    share: float  #: of all bytes of the interface's IP packets; a packet counts for both its ends
 
 
 @dataclass(slots=True)
@@ -165,7 +140,9 @@ def _overview(one: Overview, blocks: list[Block], periods: dict[str, Period], tr
     of_today = [block for block in dated if today.period.takes(block.header)]
     if not of_today:  # a table that began days ago lies in no day; else the last hours there are
         of_today = [max(dated, key=lambda block: block.header.end_ns)] if dated else []
-    _count_hosts(one, of_today, troubles)
+    one.hosts = busiest(of_today, troubles)
+    one.hosts_begin_ns = min((block.header.begin_ns for block in of_today), default=0)
+    one.hosts_end_ns = max((block.header.end_ns for block in of_today), default=0)
     return one
 
 
@@ -230,7 +207,7 @@ def _counted(block: Block, troubles: list[str]) -> Flow:
     received, sent, unknown = (directions.get(name, (0, 0, 0, 0))[3] for name in ("rx", "tx", "unknown"))
     if not (received or sent or unknown) and block.rows:
         table = Table()
-        _read(block, [(table, "src")], troubles)
+        sum_block(block, [(table, "src")], troubles)
         unknown = table.totals()[1]
     return Flow(received, sent, unknown)
 
@@ -264,63 +241,3 @@ def _was_live(header: Header) -> bool:
 def _ends(period: Period) -> tuple[int, int]:
     assert period.begin is not None and period.end is not None
     return period.begin, period.end
-
-
-# ---- who ----
-
-
-def _count_hosts(one: Overview, blocks: list[Block], troubles: list[str]) -> None:
-    """The largest hosts of some blocks, without this host: what it moves is what the interface moves.
-
-    Those on this side of the Internet, where they have a part in half of the traffic: who used the line, not what for.
-    Groups of multicast and the like are no hosts, but better than none.
-    """
-    tables = {by: Table() for by in ("both:src", "src", "dst")}
-    for block in blocks:
-        _read(block, [(table, by) for by, table in tables.items()], troubles)
-    own = {str(ip_interface(prefix).ip) for block in blocks for prefix in block.header.prefixes}
-    whole = tables["src"].totals()[1]
-    found = sorted(_largest(tables, _MOST + len(own)), key=lambda host: -host[0])
-    others = [host for host in found if host[1] not in own and not _is_group(host[1])]
-    if others:
-        place = Scopes().at(blocks[-1].header)
-        near = [host for host in others if place.of(ip_address(host[1])) not in (INTERNET, MULTICAST)]
-        if near and 2 * sum(host[0] for host in near) >= whole:
-            others = near
-    one.hosts = [
-        Host(address, into, out, all_ / whole) for all_, address, into, out in (others or found)[:_TOP] if all_
-    ]
-    one.hosts_begin_ns = min((block.header.begin_ns for block in blocks), default=0)
-    one.hosts_end_ns = max((block.header.end_ns for block in blocks), default=0)
-
-
-def _is_group(address: str) -> bool:
-    known = ip_address(address)
-    return known.is_multicast or known.is_unspecified or address == "255.255.255.255"
-
-
-def _largest(tables: dict[str, Table], most: int) -> Iterator[tuple[int, str, int, int]]:
-    """(all, address, in, out) of the largest hosts of each IP version."""
-    version: Version
-    for version, family in ((4, AF_INET), (6, AF_INET6)):
-        view = tables["both:src"].view(version, "all", most)
-        records, size = view.records(0, most), _KEY[version] + 24
-        for at in range(0, len(records), size):
-            key = records[at : at + _KEY[version]]
-            if key[-_FLAGS_FROM_END] & core.OTHER:
-                continue
-            all_, into, out = ((tables[by].get(version, key) or (0, 0, 0))[1] for by in ("both:src", "dst", "src"))
-            yield all_, inet_ntop(family, key[: _ADDRESS[version]]), into, out
-
-
-def _read(block: Block, tables: list[tuple[Table, str]], troubles: list[str]) -> None:
-    """Sum the records of a block, of the row groups that are not damaged."""
-    needed = [COLUMNS[name] for name in _SUMMED]
-    into = [(table, by, (32, 128)) for table, by in tables]
-    try:
-        for group in block.groups():
-            columns = group.unpacked(needed)
-            with group.damaging():
-                core.add_columns(group.version, group.rows, columns, into, group.other)
-    except BlockDamaged as error:
-        troubles.append(str(error))

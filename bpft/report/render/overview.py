@@ -8,7 +8,8 @@ from typing import Any, TextIO
 
 from bpft.messages import one_line, valid
 from bpft.report import units
-from bpft.report.overview import Flow, Host, Overview, Stretch
+from bpft.report.busiest import Host
+from bpft.report.overview import Flow, Overview, Stretch
 from bpft.report.period import SECOND
 from bpft.report.render.letters import EIGHTHS, HEIGHTS
 from bpft.report.units import Units
