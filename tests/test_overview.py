@@ -326,6 +326,17 @@ def printed(found: list[Overview], now_ns: int = NOW_NS, **style: object) -> str
     return out.getvalue()
 
 
+def test_a_long_name_gives_way(where: Paths) -> None:
+    """As in a report; an address never does."""
+    begin = at("2026-11-22T06:00")
+    rows = blocks.record(src=0x0A000002, dst=0x0A000003, all=700)
+    append(where.log("eth0"), header(begin, begin + HOUR, 1, 1), records=rows)
+    long = "the-laptop-of-somebody-in-the-east-wing.office.example"
+    told = printed([only(where)], names={"10.0.0.2": long})
+    assert "\nthe-laptop-of-somebody-… " in told
+    assert max(map(len, told.splitlines())) <= 80
+
+
 def test_it_is_printed_as_this(where: Paths) -> None:
     hourly(where.log("eth0"), at("2026-11-01"), at("2026-11-22T09:00"))
     records = blocks.record(src=0x0A000002, dst=0xCB007109, all=700) + blocks.record(

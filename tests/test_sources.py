@@ -18,6 +18,7 @@ from bpft.paths import Paths, paths
 from bpft.record import Counters, Header
 from bpft.report.answer import Answer, NoIntactBlock, NothingInPeriod, NotRecorded, NotWatched, Question, answer
 from bpft.report.period import SECOND, Period
+from bpft.report.render.words import when
 from bpft.report.source import NothingRecorded, Sources
 from bpft.source import Source
 
@@ -398,6 +399,14 @@ def test_a_save_that_is_being_written_is_waited_for(tmp_path: Path) -> None:
     sources.add_recorded(places)
     assert time.monotonic() - begin < 1
     assert len(sources.troubles) == 1
+
+
+def test_a_gap_that_nobody_would_notice_is_not_told(tmp_path: Path) -> None:
+    """Of an hour, of which an hour was watched."""
+    save(tmp_path / "log", header(0, gaps=[(header(0).begin_ns, header(0).begin_ns + SECOND // 4)]), 1)
+    assert "watched" not in when(ask(tmp_path / "log").coverage)
+    save(tmp_path / "log", header(2), 1)
+    assert when(ask(tmp_path / "log").coverage).endswith(" (2 h of it watched)")
 
 
 def test_a_log_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ SCHEMA = "bpft-overview-1"  #: changes when a field changes its meaning or goes
 
 _LEAST = (22, 10, 10, 10, 13, 13)  # columns of a line's cells: a name, three figures, a rate, an estimate
 _BARS = HEIGHTS[1:]  # of hours: the lowest is seen as well
+_NAME = 24  # columns that a name may have; addresses are never cut
 _BAR = 12  # columns of a share of 100 %
 _HOUR = 2  # columns of an hour
 _Row = tuple[str, str, str, str, str, str]
@@ -111,7 +112,10 @@ def _hosts_title(one: Overview) -> str:
 
 def _host(host: Host, style: Style) -> _Row:
     into, out, total = (units.size(value, style.units) for value in (host.into, host.out, host.into + host.out))
-    return style.names.get(host.address, host.address), into, out, total, f"{host.share:.0%}".replace("%", " %"), ""
+    name = style.names.get(host.address, "")
+    if len(name) > _NAME:
+        name = f"{name[: _NAME - 1]}…"
+    return name or host.address, into, out, total, f"{host.share:.0%}".replace("%", " %"), ""
 
 
 def _bar(host: Host, room: int) -> str:

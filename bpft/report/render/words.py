@@ -94,8 +94,9 @@ def when(coverage: Coverage) -> str:
         return ""
     length = coverage.end_ns - coverage.begin_ns
     told = f"{units.interval(coverage.begin_ns, coverage.end_ns)}, {units.span(length)}"
-    if coverage.covered_ns < length:
-        told += f" ({units.span(coverage.covered_ns)} of it watched)"
+    watched = units.span(coverage.covered_ns)
+    if coverage.covered_ns < length and watched != units.span(length):
+        told += f" ({watched} of it watched)"
     return told + (f", as of {units.moment(coverage.live_ns).split()[1]}" if coverage.live_ns else "")
 
 
