@@ -30,7 +30,8 @@ SCENES = {
     "60 bytes, 10k flows": ("--packets 2000000 --flows 10000 --zipf 1.1 --size 64 --seed 21", 700_000),
     "60 bytes, 1M flows": ("--packets 2000000 --flows 1000000 --zipf 0 --size 64 --seed 22", 300_000),
     "1514 bytes, 10k flows": ("--packets 200000 --flows 10000 --zipf 1.1 --size 1518 --seed 23", 300_000),
-    "60 bytes, 10k flows, slower": ("--packets 2000000 --flows 10000 --zipf 1.1 --size 64 --seed 21", 300_000),
+    # The same flows in the same order: what the size of frames costs.
+    "60 bytes, as those": ("--packets 200000 --flows 10000 --zipf 1.1 --size 64 --seed 23", 300_000),
 }
 TOOLS = ("nfpcapd", "trafd --engine pcap", "trafd --engine ring")
 #: A table is filled, then saved while packets go on at this rate.

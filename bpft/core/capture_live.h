@@ -50,14 +50,14 @@ struct bpft_engine_ops {
 	void (*close)(struct bpft_engine *e);
 };
 
-/* For engines: the kernel wrote the frames on another CPU, one behind the other; those after the next are fetched from its
- * cache while the one at hand is decoded.  A small frame with what the kernel says of it takes three lines. */
-static inline void bpft_fetch_ahead(const uint8_t *at)
+/* For engines: the kernel wrote the frames on another CPU, one behind the other; what lies some frames on is fetched from
+ * its cache while the one at hand is decoded.  bytes: from this frame to the next, more or less. */
+static inline void bpft_fetch_ahead(const uint8_t *at, unsigned bytes)
 {
 	enum { AHEAD = 512, LINE = 64 };
 
-	for (unsigned line = 0; line < 3; line++)
-		__builtin_prefetch(at + AHEAD + line * LINE);
+	for (unsigned i = 0; i < bytes; i += LINE)
+		__builtin_prefetch(at + AHEAD + i);
 }
 
 /* NULL: *status is libpcap's PCAP_ERROR_ value, error its text. */

@@ -22,6 +22,7 @@
 enum {
 	LOOK_AGAIN_MS = 500, /* at a link that went down: whether it was deleted meanwhile */
 	MTU_MS = 1000,       /* at the MTU: an administrator may change it at any time */
+	KERNEL_HEADER = 96,  /* bytes before each frame, on Linux */
 	SLACK_MS = 20,       /* the kernel's block timer ticks coarsely */
 	NETMASK = 0,         /* for "ip broadcast"; tcpdump compiles with the same */
 };
@@ -73,7 +74,7 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *h, const u_char *b
 		.ns = (int64_t)h->ts.tv_sec * 1000000000 + (int64_t)h->ts.tv_usec * 1000, .linktype = p->base.linktype,
 	};
 
-	bpft_fetch_ahead(bytes);
+	bpft_fetch_ahead(bytes, h->caplen + KERNEL_HEADER);
 	bpft_meter_frame(p->meter, &frame);
 }
 

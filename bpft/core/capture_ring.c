@@ -188,7 +188,7 @@ static int dispatch(struct bpft_engine *e, struct bpft_meter *meter, int burst)
 		const uint8_t *at = r->next;
 		r->next = at + ((const struct tpacket3_hdr *)(const void *)at)->tp_next_offset;
 		r->left--;
-		bpft_fetch_ahead(at);
+		bpft_fetch_ahead(at, (unsigned)(r->next - at));
 		if (take(r, at, &frame)) {
 			bpft_meter_frame(meter, &frame);
 			n++;
