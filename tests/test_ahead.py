@@ -19,7 +19,7 @@ from bpft.record import Header
 from bpft.report import reading
 from bpft.report.ahead import ahead
 from bpft.report.answer import NoIntactBlock, Question, answer
-from bpft.report.dimension import grouping
+from bpft.report.dimension import Grouping, grouping
 from bpft.report.group import Tally
 from bpft.report.rows import Ranking
 from bpft.report.source import Sources
@@ -76,15 +76,13 @@ def every_second(items: Iterator[Any], aside: Callable[[Any], bool] | None = Non
 @pytest.mark.parametrize(
     "by", ("src", "host", "net/24", "net/0,128", "pair", "port", "hour", "day,net/16", "interface")
 )
-@pytest.mark.parametrize("few", (False, True))
-def test_what_is_summed_aside_is_counted_once(log: Path, monkeypatch: pytest.MonkeyPatch, by: str, few: bool) -> None:
-    if few:  # rows are forgotten, a share of them after the other
-        monkeypatch.setattr(reading, "ROWS_AT_ONCE", 2500)
+def test_what_is_summed_aside_is_counted_once(log: Path, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
     for top in (0, 5):
         with monkeypatch.context() as alone:
             alone.setattr("os.cpu_count", lambda: 1)
             expected = figures(log, by, top)
         with monkeypatch.context() as slow:
+            slow.setattr(Grouping, "has_few_rows", True)
             slow.setattr(reading, "ahead", every_second)
             assert figures(log, by, top) == expected
         assert figures(log, by, top) == expected

@@ -99,6 +99,11 @@ class Grouping:
         """Whether rows of IPv4 and IPv6 are different ones."""
         return "src" in self.fields or "dst" in self.fields
 
+    @property
+    def has_few_rows(self) -> bool:
+        """Whether there are likely many records to a row: it keeps no whole addresses."""
+        return not self.has_addresses or self.bits != WHOLE
+
 
 def grouping(text: str) -> Grouping:
     """Read a comma list of dimensions.  BadGrouping, naming the words that work."""

@@ -40,7 +40,7 @@ class Reading:
         self.grouping = grouping(question.by)
         check_sort(self.grouping, question.sort)
         self.most_shares, self.shares = most_shares, 1
-        self.adds_aside = True
+        self.adds_aside = most_shares == 1 and self.grouping.has_few_rows
         self.where = Where(question.where) if question.where else None
         self.tallies: dict[tuple[str | None, ...], Tally] = {}
         self.before_where = Tally(grouping("proto"))
@@ -64,7 +64,7 @@ class Reading:
         """Raises BlockDamaged, and BadExpression where the part does not hold what --where asks for."""
         whole = self.where or self.scopes
         pieces: Iterator[Piece | Columns] = part.pieces() if whole else part.columns(self.grouping.needed)
-        aside = Aside(Tally(self.grouping, share=(0, self.shares)))
+        aside = Aside(Tally(self.grouping))
         with ahead(pieces, aside.add if self.adds_aside else None) if part.is_long else nullcontext(pieces) as pieces:
             part.verify()
             header = part.header
@@ -87,8 +87,6 @@ class Reading:
                     self._share_if_many()
         if aside.records:
             self.adds_aside = aside.pays
-            if self.shares > 1:
-                aside.tally.take_share((0, self.shares))
             self._tally(part, bucket).join(aside.tally)
 
     def _add_piece(self, part: Part, piece: Piece, bucket: Bucket | None) -> None:
