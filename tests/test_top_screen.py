@@ -434,12 +434,16 @@ def test_a_screen_that_changes_its_size(tmp_path: Path, daemon: Daemon, terminal
 @needs_tmux
 def test_colours_can_be_refused(tmp_path: Path, daemon: Daemon, terminals: list[Terminal]) -> None:
     pytest.importorskip("urwid")
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "curses.py").write_text("raise ImportError\n")
+    without_curses = os.pathsep.join([str(tmp_path / "without"), programs.ENVIRONMENT["PYTHONPATH"]])
     for environment, colours in (
         ({}, True),
         ({"NO_COLOR": "1"}, False),
         ({"NO_COLOR": ""}, True),
         ({"TERM": "vt100"}, False),
         ({"TERM": "nobody-knows-it"}, True),
+        ({"TERM": "vt100", "PYTHONPATH": without_curses}, True),
     ):
         place = tmp_path / str(len(terminals))
         place.mkdir()

@@ -132,8 +132,10 @@ def _has_colours() -> bool:
     """Whether the terminal has any; one that nobody knows has."""
     try:
         import curses
-
-        curses.setupterm()
-        return curses.tigetnum("colors") != -1
-    except (ImportError, curses.error):
+    except ImportError:  # a Python may be built without
         return True
+    try:
+        curses.setupterm()
+    except curses.error:
+        return True
+    return curses.tigetnum("colors") != -1
