@@ -11,6 +11,7 @@ import pytest
 
 from bpft import blockscan, control_client
 from bpft.block import Block, read_block
+from bpft.blocklayout import MAGIC
 from bpft.cli import asked
 from bpft.errors import BpftError, CannotRead, NotACapture, NotRunning
 from bpft.logfile import LogWriter, write_dump
@@ -19,7 +20,7 @@ from bpft.record import Counters, Header
 from bpft.report.answer import Answer, NoIntactBlock, NothingInPeriod, NotRecorded, NotWatched, Question, answer
 from bpft.report.period import SECOND, Period
 from bpft.report.render.words import when
-from bpft.report.source import NothingRecorded, Sources
+from bpft.report.source import NothingReadable, NothingRecorded, Sources
 from bpft.source import Source
 
 SAMPLE = Path(__file__).parent / "captures/sample.pcap"
@@ -133,6 +134,17 @@ def test_a_dump_that_its_save_took_meanwhile_is_no_error(tmp_path: Path, monkeyp
 def test_where_nothing_is_recorded_the_way_to_start_is_told(tmp_path: Path) -> None:
     with pytest.raises(NothingRecorded, match="trafstart"):
         Sources().add_recorded(paths(str(tmp_path)))
+
+
+def test_what_is_recorded_and_cannot_be_read_is_not_called_nothing(three: tuple[Path, list[int]]) -> None:
+    path, _ = three
+    log = paths(str(path.parent)).log("eth0")
+    log.parent.mkdir(parents=True)
+    later = path.read_bytes().replace(MAGIC + b"\x01", MAGIC + b"\x02")
+    assert later != path.read_bytes()
+    log.write_bytes(later)
+    with pytest.raises(NothingReadable, match=r"newer bpft.*nothing else is recorded in"):
+        Sources().add_recorded(paths(str(path.parent)))
 
 
 def test_only_the_interface_asked_for(tmp_path: Path) -> None:

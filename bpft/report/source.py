@@ -29,6 +29,10 @@ class NothingRecorded(BpftError):
     """nothing is recorded in {0} yet; start recording with: trafstart"""
 
 
+class NothingReadable(NothingRecorded):
+    """{1}; nothing else is recorded in {0}"""
+
+
 @dataclass(slots=True)
 class Sources:
     """Everything that is to be read; troubles: what could not be, a line each."""
@@ -72,9 +76,11 @@ class Sources:
         """All that trafd keeps.  Dumps first: what a save takes from a dump meanwhile is then found in the log.
 
         Logs until there is no new name among them: one that is set aside meanwhile is found under its new one.
-        What may not be read is among the troubles; CannotRead where there is nothing else.
+        What may not be read is among the troubles; CannotRead where there is nothing else, NothingReadable where all
+        is damaged or of a later version.
         """
         unread: dict[str, CannotRead] = {}
+        troubles = len(self.troubles)
         for path in _listed(paths.dumps, unread):
             self._add_unless_gone(path, unread)
         known: set[Path] = set()
@@ -83,6 +89,8 @@ class Sources:
             for path in new:
                 self._add_log(path, unread)
         if not self._blocks:
+            if len(self.troubles) > troubles and not unread:
+                raise NothingReadable(paths.logs, self.troubles.pop())
             raise next(iter(unread.values()), NothingRecorded(paths.logs))
         self.troubles += unread
 
