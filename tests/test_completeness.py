@@ -116,6 +116,7 @@ def test_what_does_not_add_up_is_said_first() -> None:
     capture.add(Header(source="file", counters=Counters(seen=5, counted=5)))
     assert not capture.adds_up
     assert capture.lines()[0].startswith("DOES NOT ADD UP: the records hold 4 packets of 5 frames")
+    assert capture.lines()[0].endswith(", 0 skipped")
 
 
 def test_an_interface_that_counted_nothing_gives_no_percentage() -> None:

@@ -215,7 +215,8 @@ class Completeness:
         frames = f"{units.grouped(self.seen)} frame{'' if self.seen == 1 else 's'}"
         if skipped or not self.adds_up:
             reasons = ", ".join(f"{reason} {units.grouped(n)}" for reason, n in self.skipped.most_common())
-            frames += f", {units.grouped(self.counted)} counted {how}, {units.grouped(skipped)} skipped: {reasons}"
+            frames += f", {units.grouped(self.counted)} counted {how}, {units.grouped(skipped)} skipped"
+            frames += f": {reasons}" if reasons else ""
         else:
             frames += f", all counted {how}"
         if not self.adds_up:
