@@ -212,12 +212,16 @@ static void read_stats(struct bpft_engine *e)
 
 /* ---- the filter ------------------------------------------------------------------ */
 
-/* libpcap writes the program for a handle that is open on this interface, so one is opened for as long. */
+/* libpcap writes the program for a handle that is open on this interface, so one is opened for as long.  Without an
+ * expression none is: an interface that went down meanwhile refuses it, and the socket would never be bound. */
 static int compile(struct bpft_engine *e, struct bpf_program *program, const char *expression, bool optimize,
                    char error[BPFT_ERROR])
 {
 	struct bpft_live_options o = {.snaplen = of(e)->snaplen, .timeout_ms = 1000, .buffer_bytes = BPFT_MIN_BUFFER};
 	int status;
+
+	if (!expression[0])
+		return bpft_filter_compile(program, expression, e->linktype, o.snaplen, optimize, error);
 	struct bpft_engine *p = bpft_engine_pcap(of(e)->interface, &o, &status, error);
 
 	if (!p)

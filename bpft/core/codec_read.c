@@ -1,4 +1,4 @@
-/* codec_read.c - column bytes become dense records, a tile of rows at a time; nothing in them is believed.
+/* codec_read.c - column bytes become records, a tile of rows at a time; nothing in them is believed.
  *
  * A tile stays in the first cache from its lanes to the table it is summed in: a whole group would not.
  */

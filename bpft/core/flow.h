@@ -3,7 +3,7 @@
  * The walk: a frame is decoded (decode.c) into one struct bpft_flow, accounting
  * (table.c) adds that to a record under its key, and the table is exported as
  * dense records.  Nothing behind decode sees packet bytes; nothing before it
- * knows counters.  No file here but _core*.c knows Python.
+ * knows counters.  No file here but bind*.c and _core.c knows Python.
  *
  * Byte order: addresses and ports stay in network order, so comparing keys with
  * memcmp sorts them as people do; everything else is in host order.

@@ -81,8 +81,9 @@ void bpft_view_free(struct bpft_view *v);
 /* Copy up to n dense records from `start` on to out; returns how many. */
 size_t bpft_view_records(const struct bpft_view *v, uint64_t start, size_t n, void *out);
 
-/* ---- for view.c and table.c alone ----------------------------------------- */
-const void *bpft_table_record(const struct bpft_table *t, int version, uint32_t number);
+/* ---- records as bytes ------------------------------------------------------ */
+
+const void *bpft_table_record(const struct bpft_table *t, int version, uint32_t number); /* for view.c alone */
 
 static inline size_t bpft_key_size(int version)
 {

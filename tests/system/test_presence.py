@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,8 +16,9 @@ from typing import Any
 
 import pytest
 from lab import Link, Namespace, add
-from suite import Daemon, rows, until
+from suite import Daemon, rows, total, until
 
+from bpft import core
 from bpft.control_client import ask
 from bpft.paths import paths
 
@@ -134,6 +136,24 @@ def test_down_costs_nothing_and_up_goes_on(daemon: Daemon, link: Link, engine: s
     after = link.udp(7, 100)
     daemon.stop()
     assert rows(daemon.dump) == add(before, after)
+
+
+def test_down_while_it_is_opened_is_no_silence_for_ever(link: Link) -> None:
+    """Between the ring's opening and its filter, without an expression: when it is up again, it is heard."""
+    end, table = link.far, core.Table()
+    with end.namespace.entered():
+        capture = core.Capture(end.interface, engine="ring")
+    end.namespace.run("ip", "link", "set", end.interface, "down")
+    with end.namespace.entered():
+        capture.set_filter("")
+    end.configure(link.near)
+    counting = threading.Thread(target=capture.run, args=(table,))
+    counting.start()
+    sent = link.udp(7, 100)
+    capture.stop()
+    counting.join()
+    capture.close()
+    assert table.totals() == total(sent)
 
 
 @pytest.mark.parametrize("engine", ["ring", "pcap"])
