@@ -54,9 +54,9 @@ struct bpft_engine_ops {
  * its cache while the one at hand is decoded.  bytes: from this frame to the next, more or less. */
 static inline void bpft_fetch_ahead(const uint8_t *at, unsigned bytes)
 {
-	enum { AHEAD = 512, LINE = 64 };
+	enum { AHEAD = 512, MOST = 512, LINE = 64 };
 
-	for (unsigned i = 0; i < bytes; i += LINE)
+	for (unsigned i = 0; i < bytes && i < MOST; i += LINE)
 		__builtin_prefetch(at + AHEAD + i);
 }
 

@@ -25,7 +25,10 @@
 #include <unistd.h>
 
 enum {
-	BLOCK = 1 << 18,     /* bytes the kernel fills before it hands them over, or sooner by its timer */
+	/* Bytes the kernel fills before it hands them over, or sooner by its timer.  Large ones are read with fewer wake-ups
+	 * and behind the CPU that writes; many of them hold what comes while nobody reads, since the timer ends one at a time. */
+	LEAST_BLOCK = 1 << 18, MOST_BLOCK = 1 << 20,
+	BLOCKS = 64,         /* for larger ones there must be so many */
 	FRAME = 2048,        /* the ring wants a frame size that divides blocks; frames are packed all the same */
 	LOOK_AGAIN_MS = 500, /* at a link that went down: whether it was deleted meanwhile */
 	SLACK_MS = 20,       /* the kernel's block timer ticks coarsely */
@@ -41,8 +44,8 @@ struct ring_engine {
 	int64_t over_ms;     /* monotonic: when the last frames of an interface that is gone have been handed over; 0: it is there */
 	bool loopback;       /* every frame passes twice, out and in: the first is left out */
 	uint8_t *ring;
-	size_t size;         /* bytes, blocks * BLOCK */
-	unsigned blocks, at; /* at: the block in hand, or the next */
+	size_t size;         /* bytes, blocks * block_size */
+	unsigned block_size, blocks, at; /* at: the block in hand, or the next */
 	uint32_t left;       /* frames of it not yet looked at */
 	bool open;           /* it is ours until it is given back */
 	const uint8_t *next; /* frame header */
@@ -52,7 +55,7 @@ static struct ring_engine *of(struct bpft_engine *e) { return (struct ring_engin
 
 static struct tpacket_block_desc *block(const struct ring_engine *r)
 {
-	return (struct tpacket_block_desc *)(void *)(r->ring + (size_t)r->at * BLOCK);
+	return (struct tpacket_block_desc *)(void *)(r->ring + (size_t)r->at * r->block_size);
 }
 
 /* ---- frames ------------------------------------------------------------------- */
@@ -270,10 +273,13 @@ static const struct bpft_engine_ops ops = {
 static bool map_ring(struct ring_engine *r, const struct bpft_live_options *o)
 {
 	for (size_t bytes = (size_t)o->buffer_bytes; bytes >= BPFT_MIN_BUFFER; bytes /= 2) {
-		r->blocks = (unsigned)(bytes / BLOCK);
-		r->size = (size_t)r->blocks * BLOCK;
+		r->block_size = LEAST_BLOCK;
+		while (r->block_size < MOST_BLOCK && bytes / r->block_size >= 2 * BLOCKS)
+			r->block_size *= 2;
+		r->blocks = (unsigned)(bytes / r->block_size);
+		r->size = (size_t)r->blocks * r->block_size;
 		struct tpacket_req3 want = {
-			.tp_block_size = BLOCK, .tp_block_nr = r->blocks, .tp_frame_size = FRAME,
+			.tp_block_size = r->block_size, .tp_block_nr = r->blocks, .tp_frame_size = FRAME,
 			.tp_frame_nr = (unsigned)(r->size / FRAME), .tp_retire_blk_tov = (unsigned)o->timeout_ms,
 		};
 		if (setsockopt(r->base.fd, SOL_PACKET, PACKET_RX_RING, &want, sizeof want)) {

@@ -49,6 +49,10 @@ void bpft_table_fold(struct bpft_table *t);
 
 /* ---- hash ------------------------------------------------------------------------ */
 
+#ifndef __SIZEOF_INT128__
+#error "bpft needs 128-bit products: build for a 64-bit machine"
+#endif
+
 ALWAYS_INLINE uint64_t mix(uint64_t a, uint64_t b)
 {
 	unsigned __int128 m = (unsigned __int128)a * b;
