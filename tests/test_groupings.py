@@ -337,6 +337,23 @@ def test_without_a_sort_buckets_come_in_order_and_in_each_the_largest_first() ->
         assert len(list(asked(path, "src,day", top=2).rows())) == 2
 
 
+def test_of_what_only_blocks_tell_as_well_the_first_leads_and_in_it_the_largest_come_first() -> None:
+    some = long_blocks(1, 1, 1)
+    some = [
+        (header._replace(interface=name), [(4, blocks.record(src=src, dst=0x0A000001, all=size))])
+        for (header, _), (name, src, size) in zip(
+            some, [("a", 0x0A000002, 20), ("b", 0x0A000002, 50), ("a", 0x08080808, 10)], strict=True
+        )
+    ]
+    with written("UTC", some) as path:
+        order = lambda by, top=0: [row.key for row in asked(path, by, top=top).rows()]  # noqa: E731
+        assert order("interface,scope") == [("a", "LAN"), ("a", "Internet"), ("b", "LAN")]
+        assert order("day,interface") == [("2025-11-08", "b"), ("2025-11-08", "a")]
+        assert order("day,interface", 1) == [("2025-11-08", "b")]
+        assert order("interface,day") == [("a", "2025-11-08"), ("b", "2025-11-08")]
+        assert order("interface") == [("b",), ("a",)]
+
+
 @pytest.mark.parametrize(
     ("zone", "kind", "when", "name", "minutes"),
     [

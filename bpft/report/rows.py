@@ -171,8 +171,8 @@ class Ranking:
         """
         grouping = self.grouping
         check_sort(grouping, sort)
-        if not sort and self._is_sectioned:
-            groups = [list(some) for _, some in groupby(self.sections, lambda one: _outer_order(one)[: grouping.lead])]
+        if not sort and (depth := self._in_their_order):
+            groups = [list(some) for _, some in groupby(self.sections, lambda one: _outer_order(one)[:depth])]
             if reverse:
                 groups.reverse()
             return chain.from_iterable(_largest(some, "all", top) for some in groups)
@@ -181,10 +181,11 @@ class Ranking:
         return self._by_key(sort, top, reverse)
 
     @property
-    def _is_sectioned(self) -> bool:
-        """Whether rows come section by section unless asked otherwise."""
-        leading = self.grouping.outer[: self.grouping.lead]
-        return bool(leading) and (len(leading) < len(self.grouping.columns) or self.grouping.bucket in leading)
+    def _in_their_order(self) -> int:
+        """By how many of the leading columns rows come section by section unless asked otherwise: the last by size."""
+        grouping = self.grouping
+        by_size = grouping.lead == len(grouping.columns) and grouping.columns[-1] not in BUCKETS
+        return grouping.lead - by_size
 
     def _by_key(self, sort: str, top: int, reverse: bool) -> Iterator[Row]:
         grouping = self.grouping
