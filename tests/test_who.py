@@ -1,5 +1,7 @@
 """bpft who: one host's peers, services and hours against a plain computation, and how it is found by name."""
 
+import csv
+import io
 import json
 from collections import defaultdict
 from datetime import datetime, timedelta
@@ -18,6 +20,7 @@ from bpft.logfile import LogWriter
 from bpft.paths import paths
 from bpft.record import Counters, Header
 from bpft.report.period import SECOND, Period
+from bpft.report.render.who import COLUMNS
 from bpft.report.source import Sources
 from bpft.report.who import profiles
 
@@ -226,3 +229,34 @@ def test_times_are_as_coarse_as_the_blocks(tmp_path: Path) -> None:
         writer.append(head, rows)
     (seen,) = json.loads(run("who", "10.0.0.1", tmp_path / "log", "--json").stdout)["interfaces"]
     assert (seen["bucket"], [it["all"] for it in seen["times"]]) == ("day", [5, 5, 5])
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson", "parquet"])
+def test_rows_say_what_json_says(form: str) -> None:
+    """One for each peer, service and time, with every column; --top 0 is theirs without asking."""
+    capture, host = SAMPLE, "192.168.1.20"
+    document = json.loads(run("who", host, "-r", capture, "--json", "--top", "0").stdout)
+    wanted = [
+        dict.fromkeys(COLUMNS) | {"interface": seen["interface"], "what": what} | _only(row)
+        for seen in document["interfaces"]
+        for what, rows in (("peer", seen["peers"]), ("service", seen["services"]), (seen["bucket"], seen["times"]))
+        for row in rows
+    ]
+    assert {row["what"] for row in wanted} == {"peer", "service", "hour"}
+    done = run("who", host, "-r", capture, "--format", form)
+    assert (done.returncode, done.stderr) == (0, b"")
+    if form == "csv":
+        found = list(csv.DictReader(done.stdout.decode().splitlines()))
+        assert found == [{name: "" if value is None else str(value) for name, value in row.items()} for row in wanted]
+    elif form == "ndjson":
+        told = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [{name: row[name] for name in COLUMNS} for row in told] == wanted
+        assert {(row["schema"], row["host"], row["adds_up"]) for row in told} == {("bpft-who-1", host, True)}
+    else:
+        pq = pytest.importorskip("pyarrow.parquet")
+        assert pq.read_table(io.BytesIO(done.stdout)).to_pylist() == wanted
+        assert pq.read_schema(io.BytesIO(done.stdout)).metadata[b"bpft.schema"] == b"bpft-who-1"
+
+
+def _only(row: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in row.items() if name in COLUMNS}

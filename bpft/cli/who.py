@@ -2,6 +2,7 @@
 
 import sys
 from ipaddress import ip_address
+from typing import Literal
 
 import click
 
@@ -20,6 +21,7 @@ from bpft.report.units import Units
 from bpft.report.who import profiles
 
 _TABLE_ROWS = 10
+_FORMATS = click.Choice(["table", "json", "csv", "ndjson", "parquet"])
 
 
 class NoSuchHost(UsageError):
@@ -34,10 +36,13 @@ class NoSuchHost(UsageError):
 @click.argument("words", metavar="[PERIOD] [FILE]...", nargs=-1)
 @click.option("-r", "--read", "files", metavar="FILE", multiple=True, help="Read FILE, whatever its name looks like.")
 @click.option("-i", "--interface", "interfaces", metavar="IFACE", multiple=True, help="Only what was seen on IFACE.")
-@click.option("--top", type=click.IntRange(min=0), metavar="N", help="Peers and services; 0: all.  Default: 10.")
+@click.option(
+    "--top", type=click.IntRange(min=0), metavar="N", help="Peers and services; 0: all.  Default: 10, of rows all."
+)
 @click.option("-n", "--numeric", is_flag=True, help="Numbers instead of names; of addresses the DNS is not asked.")
 @period_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, of every interface.")
+@click.option("--format", "form", type=_FORMATS, default="table", show_default=True, help="How to print it.")
+@click.option("--json", "as_json", is_flag=True, help="Short for --format json: one object, of every interface.")
 @click.option("--units", type=click.Choice(["si", "iec", "bytes"]), default="si", help="In tables: GB, GiB or exact.")
 @click.option("--root", metavar="DIR", default="", help="Look for what is recorded below DIR.")
 def who(
@@ -51,6 +56,7 @@ def who(
     end: str | None,
     billing_day: int,
     zone: str,
+    form: Literal["table", "json", "csv", "ndjson", "parquet"],
     as_json: bool,
     units: Units,
     root: str,
@@ -59,6 +65,9 @@ def who(
 
     HOST is an address or a name.  Without a FILE: today, of what is recorded here and what the running daemons hold.
     """
+    form = "json" if as_json else form
+    if form == "parquet" and sys.stdout.isatty():
+        raise UsageError("--format parquet: nothing for a terminal: use > FILE, or a pipe")
     found = asked.read(words, files, When(begin, end, billing_day, zone))
     config = asked.configured(root)
     names = HostNames(config.names)
@@ -71,11 +80,14 @@ def who(
         with passing("reading", sources.rows_of(found.period.takes)) as sources.advance:
             sources.hold()  # to tell who is known, where the host is not
             seen = profiles(addresses, found.period, interfaces, sources)
-    top = _TABLE_ROWS if top is None else top
+    if top is None:
+        top = _TABLE_ROWS if form in ("table", "json") else 0
     page = render.Host(addresses, found.period, config.scopes, "" if host in addresses else host, top)
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may not know every letter
-    if as_json:
+    if form == "json":
         render.write_json(page, seen, sys.stdout)
+    elif form != "table":
+        render.write_rows(page, seen, form, sys.stdout, sys.stdout.buffer)
     else:
         render.write(page, seen, sys.stdout, Style(numeric, units, columns(), names))
     return 1 if sources.troubles else 0

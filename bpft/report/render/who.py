@@ -1,14 +1,15 @@
-"""One host for people, and as JSON."""
+"""One host for people, as JSON, and as rows."""
 
 import json
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from bpft.messages import one_line, valid
 from bpft.report import units
 from bpft.report.bucket import bucket_of
 from bpft.report.names import protocol_name, service_name
 from bpft.report.period import SECOND, Period
+from bpft.report.render import flat
 from bpft.report.render.grid import Grid
 from bpft.report.render.letters import is_fine
 from bpft.report.render.table import Style
@@ -16,6 +17,21 @@ from bpft.report.render.words import when
 from bpft.report.who import Moved, Peer, Profile, Service
 
 SCHEMA = "bpft-who-1"  #: changes when a field changes its meaning or goes
+
+#: Of a row of CSV, JSON lines and Parquet; "what" is peer, service, or the name of a time (hour, day, month).
+COLUMNS = {
+    "interface": "string",
+    "what": "string",
+    "address": "string",
+    "scope": "string",
+    "port": "uint16",
+    "proto": "uint8",
+    "begin_ns": "int64",
+    "end_ns": "int64",
+    "in": "uint64",
+    "out": "uint64",
+    "all": "uint64",
+}
 
 _FIGURES = ("In", "Out", "All")
 _SHORTEST_BAR = 5
@@ -186,3 +202,32 @@ def _profile(host: Host, profile: Profile) -> dict[str, Any]:
 
 def _sums(moved: Moved) -> dict[str, int]:
     return {"in": moved.into, "out": moved.out, "all": moved.all}
+
+
+def write_rows(host: Host, profiles: Sequence[Profile], form: flat.Form, out: TextIO, raw: BinaryIO) -> None:
+    """A row for each peer, service and time of each interface.  raw: takes Parquet.  Raises NoArrow."""
+    rows = [row for profile in profiles for row in _rows(_profile(host, profile))]
+    context = {
+        "schema": SCHEMA,
+        "host": ",".join(host.addresses),
+        "name": host.called or None,
+        "period_begin_ns": host.period.begin,
+        "period_end_ns": host.period.end,
+        "adds_up": all(profile.completeness.adds_up for profile in profiles),
+    }
+    if form == "csv":
+        flat.write_csv(tuple(COLUMNS), rows, out)
+    elif form == "ndjson":
+        flat.write_lines(context, rows, out)
+    else:
+        flat.write_parquet(COLUMNS, context, rows, raw)
+
+
+def _rows(document: dict[str, Any]) -> list[dict[str, Any]]:
+    kinds = (("peer", document["peers"]), ("service", document["services"]), (document["bucket"], document["times"]))
+    empty = dict.fromkeys(COLUMNS) | {"interface": document["interface"]}
+    return [
+        empty | {"what": what} | {name: value for name, value in row.items() if name in COLUMNS}
+        for what, found in kinds
+        for row in found
+    ]
