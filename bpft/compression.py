@@ -1,7 +1,7 @@
 """The compression of columns: zstd where python zstandard is installed, else zlib; both are read."""
 
+import threading
 import zlib
-from _thread import _local
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,7 +15,7 @@ Held = TypeVar("Held", bytes, memoryview)
 _ZLIB_LEVEL = 6
 #: Below this many bytes no compressor's frame pays for itself.
 _WORTH_IT = 24
-_own = _local()  # to make a decompressor takes longer than to use it, and each is for one thread
+_own = threading.local()  # to make a decompressor takes longer than to use it, and each is for one thread
 
 
 class Compressor:
