@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import pty
+import subprocess
 from collections import defaultdict
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
@@ -13,7 +16,7 @@ import pytest
 from blocks import record, table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_cli_report import lines, refused, run
+from test_cli_report import BPFT, ENVIRONMENT, lines, refused, run
 
 from bpft import core
 from bpft.logfile import LogWriter
@@ -256,6 +259,19 @@ def test_rows_say_what_json_says(form: str) -> None:
         pq = pytest.importorskip("pyarrow.parquet")
         assert pq.read_table(io.BytesIO(done.stdout)).to_pylist() == wanted
         assert pq.read_schema(io.BytesIO(done.stdout)).metadata[b"bpft.schema"] == b"bpft-who-1"
+
+
+@pytest.mark.parametrize("words", [("report", SAMPLE), ("who", "192.168.1.20", "-r", SAMPLE)])
+def test_parquet_is_nothing_for_a_terminal(words: tuple[str | Path, ...]) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        command = [*BPFT, *map(str, words), "--format", "parquet"]
+        done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, env=ENVIRONMENT, timeout=60, check=False)
+        os.close(theirs)
+        assert (done.returncode, done.stderr.count(b"\n")) == (127, 1)
+        assert b"use > FILE, or a pipe" in done.stderr
+    finally:
+        os.close(ours)
 
 
 def _only(row: dict[str, object]) -> dict[str, object]:

@@ -12,7 +12,7 @@ import click
 from bpft.cli import asked
 from bpft.cli.asked import When, period_options
 from bpft.cli.progress import passing
-from bpft.cli.shown import Show, print_answers, write_page
+from bpft.cli.shown import FORMATS, ROWS_ALONE, Show, print_answers, refuse_terminal, write_page
 from bpft.errors import UsageError
 from bpft.messages import one_line
 from bpft.record import Header
@@ -24,9 +24,6 @@ Found = TypeVar("Found")
 
 _TABLE_ROWS = 10  # with heading and totals they fit the smallest terminal
 _APART = "interface"  # the grouping that keeps interfaces apart
-
-_ROWS_ALONE = ("csv", "ndjson", "parquet")  # formats that hold nothing else
-_FORMATS = click.Choice(["table", "json", *_ROWS_ALONE])
 
 
 @click.command(
@@ -45,7 +42,7 @@ _FORMATS = click.Choice(["table", "json", *_ROWS_ALONE])
 @click.option("-n", "--numeric", is_flag=True, help="Numbers instead of names; the DNS is not asked.")
 @period_options
 @click.option("-w", "--where", metavar="EXPR", default="", help="Only what matches, as for tcpdump: 'net 10.0.0.0/8'.")
-@click.option("--format", "form", type=_FORMATS, default="table", show_default=True, help="How to print it.")
+@click.option("--format", "form", type=FORMATS, default="table", show_default=True, help="How to print it.")
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 @click.option("--plot", is_flag=True, help="Draw it: bars, or lines where --by has a time in it.")
 @click.option("--html", "page", metavar="FILE", help="Write a page to mail; -: to standard output.")
@@ -84,13 +81,12 @@ def report(
         raise UsageError("--plot, --html and --format each are a way to show it: take one of them")
     if page == "":
         raise UsageError("--html '': name a file, or - for standard output")
-    if form == "parquet" and sys.stdout.isatty():
-        raise UsageError("--format parquet: nothing for a terminal: use > FILE, or a pipe")
+    refuse_terminal(form)
     found = asked.read(words, files, When(begin, end, billing_day, zone))
     rows = top if top is not None else _TABLE_ROWS if form == "table" else 0
     grouping = "key" if by is None else by
     apart = not found.files and not summed and len(interfaces) != 1 and _APART not in grouping.split(",")
-    if apart and form in _ROWS_ALONE:
+    if apart and form in ROWS_ALONE:
         grouping, apart = f"{_APART},{grouping}", False
     scopes = asked.configured(root).scopes if page or "scope" in grouping.split(",") else ()
     question = Question(grouping, sort, rows, where, found.period, interfaces, reverse, scopes)

@@ -7,7 +7,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import click
+
 from bpft.cli import asked
+from bpft.errors import UsageError
 from bpft.messages import one_line
 from bpft.report.answer import Answer
 from bpft.report.units import Units
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from bpft.report.resolve import HostNames
 
 Format = Literal["table", "csv", "json", "ndjson", "parquet", "plot", "html"]
+
+ROWS_ALONE = ("csv", "ndjson", "parquet")  #: formats that hold nothing else
+FORMATS = click.Choice(["table", "json", *ROWS_ALONE])
 
 _USUAL = (80, 24)  # where nothing tells it
 
@@ -44,6 +50,12 @@ class Show(NamedTuple):
         for trouble in names.troubles:
             sys.stderr.write(one_line(f"bpft: {trouble}") + "\n")
         return names
+
+
+def refuse_terminal(form: str) -> None:
+    """UsageError where standard output is a terminal and the format is not for people's eyes."""
+    if form == "parquet" and sys.stdout.isatty():
+        raise UsageError("--format parquet: nothing for a terminal: use > FILE, or a pipe")
 
 
 def print_answers(answers: Sequence[Answer], show: Show, apart: bool) -> None:

@@ -10,7 +10,7 @@ from bpft.cli import asked
 from bpft.cli.asked import When, period_options
 from bpft.cli.progress import passing
 from bpft.cli.report import telling
-from bpft.cli.shown import columns
+from bpft.cli.shown import FORMATS, columns, refuse_terminal
 from bpft.errors import UsageError
 from bpft.messages import one_line
 from bpft.report.render import who as render
@@ -21,7 +21,6 @@ from bpft.report.units import Units
 from bpft.report.who import profiles
 
 _TABLE_ROWS = 10
-_FORMATS = click.Choice(["table", "json", "csv", "ndjson", "parquet"])
 
 
 class NoSuchHost(UsageError):
@@ -41,7 +40,7 @@ class NoSuchHost(UsageError):
 )
 @click.option("-n", "--numeric", is_flag=True, help="Numbers instead of names; of addresses the DNS is not asked.")
 @period_options
-@click.option("--format", "form", type=_FORMATS, default="table", show_default=True, help="How to print it.")
+@click.option("--format", "form", type=FORMATS, default="table", show_default=True, help="How to print it.")
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json: one object, of every interface.")
 @click.option("--units", type=click.Choice(["si", "iec", "bytes"]), default="si", help="In tables: GB, GiB or exact.")
 @click.option("--root", metavar="DIR", default="", help="Look for what is recorded below DIR.")
@@ -66,8 +65,7 @@ def who(
     HOST is an address or a name.  Without a FILE: today, of what is recorded here and what the running daemons hold.
     """
     form = "json" if as_json else form
-    if form == "parquet" and sys.stdout.isatty():
-        raise UsageError("--format parquet: nothing for a terminal: use > FILE, or a pipe")
+    refuse_terminal(form)
     found = asked.read(words, files, When(begin, end, billing_day, zone))
     config = asked.configured(root)
     names = HostNames(config.names)

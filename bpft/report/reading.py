@@ -64,8 +64,8 @@ class Reading:
         """Raises BlockDamaged, and BadExpression where the part does not hold what --where asks for."""
         whole = self.where or self.scopes
         pieces: Iterator[Piece | Columns] = part.pieces() if whole else part.columns(self.grouping.needed)
-        aside = Aside(Tally(self.grouping))
-        with ahead(pieces, aside.add if self.adds_aside else None) if part.is_long else nullcontext(pieces) as pieces:
+        aside = Aside(Tally(self.grouping)) if self.adds_aside and part.is_long else None
+        with ahead(pieces, aside.add if aside else None) if part.is_long else nullcontext(pieces) as pieces:
             part.verify()
             header = part.header
             self.coverage.add(header, part.origin, part.is_live)
@@ -85,7 +85,7 @@ class Reading:
                     self._add_piece(part, piece, bucket)
                 if self.shares < self.most_shares:
                     self._share_if_many()
-        if aside.records:
+        if aside and aside.records:
             self.adds_aside = aside.pays
             self._tally(part, bucket).join(aside.tally)
 
