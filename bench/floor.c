@@ -52,27 +52,53 @@ static uint64_t walk_mapped(int fd)
 	return packets;
 }
 
-static uint64_t walk(int fd, unsigned mode)
+static inline bool decode_plain(const struct bpft_decoder *dec, const struct bpft_frame *frame, struct bpft_flow *flow)
+{
+	int version = bpft_plain_version(dec, frame);
+
+	if (version == 4)
+		return bpft_decode_plain(dec, frame, 4, flow);
+	return version == 6 && bpft_decode_plain(dec, frame, 6, flow);
+}
+
+static inline uint64_t walk(int fd, const unsigned mode)
 {
 	char error[256];
 	struct bpft_reader *reader = bpft_reader_open(fd, NULL, error);
-	struct bpft_meter meter = {.decoder = {.linktype = -1}, .table = bpft_table_new(0)};
-	struct bpft_frame frame;
+	struct bpft_meter meter = {.table = bpft_table_new(0)};
+	struct bpft_frame frame, any;
+	struct bpft_flow *flow = meter.batch[0];
 	uint64_t packets = 0, sum = 0;
 
 	if (!reader || !meter.table) {
 		fprintf(stderr, "%s\n", error);
 		exit(1);
 	}
-	for (; bpft_reader_next(reader, &frame); packets++)
-		if (mode == 1) {
+	bpft_decoder_link(&meter.decoder, reader->linktype);
+	struct bpft_reader here = *reader; /* in registers */
+	for (;; packets++) {
+		bool plain = bpft_reader_plain(&here, &frame);
+
+		if (plain && mode == 1)
 			sum += frame.caplen;
-		} else if (mode == 2) {
-			bpft_decode(&meter.decoder, &frame, &meter.batch[0][packets % BPFT_BATCH]);
-			sum += meter.batch[0][packets % BPFT_BATCH].all;
-		} else {
-			bpft_meter_frame(&meter, &frame);
+		else if (plain && mode == 2)
+			plain = decode_plain(&meter.decoder, &frame, flow);
+		else if (plain)
+			plain = bpft_meter_plain(&meter, &frame);
+		if (plain) {
+			bpft_reader_take(&here, &frame);
+			sum += flow->all;
+			continue;
 		}
+		*reader = here;
+		if (!bpft_reader_next(reader, &any))
+			break;
+		here = *reader;
+		if (mode == 2)
+			bpft_decode(&meter.decoder, &any, flow);
+		else if (mode == 3)
+			bpft_meter_frame(&meter, &any);
+	}
 	bpft_meter_flush(&meter);
 	sink = sum;
 	bpft_reader_close(reader);
@@ -98,7 +124,7 @@ int main(int argc, char **argv)
 		for (unsigned mode = 0; mode < MODES; mode++) {
 			int fd = open(argv[1], O_RDONLY);
 			double begin = cpu();
-			uint64_t packets = mode ? walk(fd, mode) : walk_mapped(fd);
+			uint64_t packets = mode == 3 ? walk(fd, 3) : mode == 2 ? walk(fd, 2) : mode ? walk(fd, 1) : walk_mapped(fd);
 
 			if (turn >= 0)
 				ns[mode][turn] = (cpu() - begin) * 1e9 / (double)packets;

@@ -72,8 +72,7 @@ static bool interrupted(void)
 /* Make the entry of a link type current, compiled when it is first met; false: the expression does not fit it. */
 static bool link_entry(struct source *s, int linktype)
 {
-	if (s->current < s->nlinks && s->links[s->current].linktype == linktype)
-		return true;
+	bpft_decoder_link(&s->meter.decoder, linktype);
 	for (s->current = 0; s->current < s->nlinks; s->current++)
 		if (s->links[s->current].linktype == linktype)
 			return true;
@@ -90,30 +89,45 @@ static bool link_entry(struct source *s, int linktype)
 	return true;
 }
 
+enum some { MORE, END, FAILED };
+
+/* The next LOOK_UP frames, of which those that pass the filter are metered.  FAILED: filter_error is set. */
+static inline enum some meter_some(struct source *s, const bool filtered)
+{
+	struct bpft_reader reader = *s->reader; /* a copy that stays in registers */
+
+	for (unsigned i = 0; i < LOOK_UP; i++) {
+		struct bpft_frame plain, any;
+
+		if (!filtered && bpft_reader_plain(&reader, &plain) && bpft_meter_plain(&s->meter, &plain)) {
+			bpft_reader_take(&reader, &plain);
+		} else {
+			*s->reader = reader;
+			if (!bpft_reader_next(s->reader, &any))
+				return END;
+			reader = *s->reader;
+			if (any.linktype != s->meter.decoder.linktype && !link_entry(s, any.linktype))
+				return FAILED;
+			if (filtered && !bpf_filter(s->links[s->current].program.bf_insns, any.data, any.wirelen, any.caplen))
+				continue;
+			bpft_meter_frame(&s->meter, &any);
+		}
+		if (++s->frames == s->limit)
+			break;
+	}
+	*s->reader = reader;
+	return s->limit && s->frames == s->limit ? END : MORE;
+}
+
 /* Meter to the end, the limit, or where it breaks; false: filter_error is set, or a signal's exception. */
 static bool meter_source(struct source *s)
 {
-	const bool filtered = s->expression[0] != 0;
-	uint64_t look_up = LOOK_UP;
-	struct bpft_frame frame;
-	int linktype = -1;       /* of the frame before */
+	enum some some;
 
-	while (bpft_reader_next(s->reader, &frame)) {
-		if (frame.linktype != linktype && !link_entry(s, frame.linktype))
-			return false;
-		linktype = frame.linktype;
-		if (!filtered || bpf_filter(s->links[s->current].program.bf_insns, frame.data, frame.wirelen, frame.caplen)) {
-			bpft_meter_frame(&s->meter, &frame);
-			if (++s->frames == s->limit)
-				return true;
-		}
-		if (!--look_up) {
-			look_up = LOOK_UP;
-			if (interrupted())
-				return false;
-		}
-	}
-	return true;
+	do
+		some = s->expression[0] ? meter_some(s, true) : meter_some(s, false);
+	while (some == MORE && !interrupted());
+	return some == END;
 }
 
 static PyObject *result(const struct source *s)

@@ -1,6 +1,7 @@
 /* capture_file.c - own readers of pcap and pcapng, from a file or a pipe (RULES F1..F6; pcap-savefile(5), pcapng draft).
  *
- * Both read through one window of the input; a record that is not wholly in it moves it.
+ * Both look through one window on the input, which a record that is not wholly in it moves: over the mapped file, where
+ * that costs less, else over a buffer that is read into.
  */
 #include <errno.h>
 #include <poll.h>
@@ -10,10 +11,12 @@
 #include <unistd.h>
 
 #include "capture_file.h"
+#include "capture_map.h"
 #include "link.h"
 
 enum {
-	WINDOW = 1 << 18,         /* bytes: stays in the second-level cache between copying and decoding */
+	WINDOW = 1 << 18,         /* bytes of the buffer: stays in the second-level cache between copying and decoding */
+	LATER = 8 << 20,          /* bytes that are read before the map is tried again */
 	MAX_BLOCK = 16 << 20,     /* pcapng block length */
 };
 
@@ -29,9 +32,13 @@ struct reader {
 	int fd;
 	bpft_interrupted_fn *interrupted;
 	bool eof;
-	uint8_t *buf;             /* the window; owned */
+	const uint8_t *window, *fill; /* first byte and end of what is at hand */
+	uint64_t base;            /* offset of the window in the input */
+	struct bpft_map map;
+	uint64_t read_up_to;      /* offset in the input up to which reading was found better than looking at the map */
+	uint8_t *buf;             /* what is read into, where nothing is mapped; owned */
 	size_t size;              /* its capacity, bytes */
-	uint64_t base;            /* offset of buf[0] in the input */
+	bool plain;               /* pcap: records that bpft_reader_next() knows */
 	enum bpft_format format;
 	bool big_endian;
 	/* pcap */
@@ -46,45 +53,99 @@ struct reader {
 
 /* ---- the window --------------------------------------------------------------- */
 
+/* Offset in the input. */
+static uint64_t position(const struct reader *r) { return r->base + (uint64_t)(r->shown.at - r->window); }
+
+/* What stands here is not what was written: the file has become shorter than its map. */
+static bool lost(const struct reader *r)
+{
+	enum { HEADER = 8 /* bytes, the least of any */ };
+
+	return bpft_map_lost(&r->map, position(r) + HEADER);
+}
+
 /* Say at which byte of the input it breaks and why; what was read before stands. */
 static void broken(struct reader *r, const char *what, uint64_t number)
 {
-	uint64_t where = r->base + (uint64_t)(r->shown.at - r->buf);
-
-	snprintf(r->error, sizeof r->error, "broken at byte %llu: %s", (unsigned long long)where, what);
+	if (lost(r)) {
+		what = "the file was cut short while it was read";
+		number = UINT64_MAX;
+	}
+	snprintf(r->error, sizeof r->error, "broken at byte %llu: %s", (unsigned long long)position(r), what);
 	if (number != UINT64_MAX)
 		snprintf(r->error + strlen(r->error), sizeof r->error - strlen(r->error), " %llu",
 		         (unsigned long long)number);
 }
 #define NO_NUMBER UINT64_MAX
 
+/* Move the window to here in the map, with n bytes at hand; false: they are to be read, at least for a while. */
+static bool look_through(struct reader *r, size_t n)
+{
+	const uint64_t here = position(r);
+	struct bpft_map *m = &r->map;
+
+	if (!m->base || here < r->read_up_to || here > m->size || m->size - here < n)
+		return false;
+	const uint8_t *fill = bpft_map_show(m, m->base + here, n);
+	if (!fill) {
+		r->read_up_to = here + LATER;
+		return false;
+	}
+	r->window = m->base;
+	r->shown.far = true;
+	r->base = 0;
+	r->shown.at = m->base + here;
+	r->fill = fill;
+	return true;
+}
+
+/* Move the window to here in the buffer, which gets room for n bytes. */
+static bool make_room(struct reader *r, size_t n)
+{
+	size_t held = r->window == r->buf ? (size_t)(r->fill - r->shown.at) : 0; /* what is mapped is read once more */
+	uint64_t here = position(r);
+
+	if (held)
+		memmove(r->buf, r->shown.at, held);
+	if (n > r->size || !r->buf) {
+		size_t size = n < WINDOW ? WINDOW : n;
+		uint8_t *bigger = realloc(r->buf, size);
+		if (!bigger) {
+			broken(r, "no memory for a record of", n);
+			return false;
+		}
+		r->buf = bigger;
+		r->size = size;
+	}
+	r->base = here;
+	r->shown.far = false;
+	r->window = r->shown.at = r->buf;
+	r->fill = r->buf + held;
+	return true;
+}
+
+/* read(2) or pread(2) behind what is at hand. */
+static ssize_t read_more(struct reader *r)
+{
+	uint8_t *to = r->buf + (r->fill - r->buf);
+	size_t room = r->size - (size_t)(r->fill - r->buf);
+
+	if (r->map.base) /* and behind the end that the file had when it was mapped: it may have grown */
+		return pread(r->fd, to, room, (off_t)(r->map.from + r->base + (uint64_t)(r->fill - r->buf)));
+	return read(r->fd, to, room);
+}
+
 /* See to it that n bytes stand at shown.at; false: they never will. */
 static bool want(struct reader *r, size_t n)
 {
-	size_t held = (size_t)(r->shown.end - r->shown.at);
-
-	if (held >= n)
+	if ((size_t)(r->fill - r->shown.at) >= n || look_through(r, n))
 		return true;
-	if (r->eof)
-		return false;
-	memmove(r->buf, r->shown.at, held);
-	r->base += (uint64_t)(r->shown.at - r->buf);
-	if (n > r->size) {
-		uint8_t *bigger = realloc(r->buf, n);
-		if (bigger) {
-			r->buf = bigger;
-			r->size = n;
-		}
-	}
-	r->shown.at = r->buf;
-	r->shown.end = r->buf + held;
-	if (n > r->size) {
-		broken(r, "no memory for a record of", n);
+	if (r->eof || !make_room(r, n)) {
 		r->eof = true;
 		return false;
 	}
-	while (held < n) {
-		ssize_t got = read(r->fd, r->buf + held, r->size - held);
+	while ((size_t)(r->fill - r->buf) < n) {
+		ssize_t got = read_more(r);
 		if (got < 0 && errno == EAGAIN) { /* somebody left the pipe non-blocking */
 			struct pollfd ready = {.fd = r->fd, .events = POLLIN};
 			if (poll(&ready, 1, -1) >= 0)
@@ -98,8 +159,7 @@ static bool want(struct reader *r, size_t n)
 			r->eof = true;
 			return false;
 		}
-		held += (size_t)got;
-		r->shown.end = r->buf + held;
+		r->fill += got;
 	}
 	return true;
 }
@@ -160,7 +220,7 @@ static bool pcap_header(struct reader *r)
 	r->snaplen = u32(r, p + 16);
 	r->shown.linktype = network & 0xFFFF; /* above: the FCS length */
 	r->shown.at += 24;
-	r->shown.plain = r->big_endian == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) && r->header == 16 && !r->swapped &&
+	r->plain = r->big_endian == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) && r->header == 16 && !r->swapped &&
 	                 !r->maybe_swapped;
 	return true;
 }
@@ -169,7 +229,7 @@ static bool pcap_header(struct reader *r)
 static bool pcap_record(struct reader *r, struct bpft_frame *f)
 {
 	if (!want(r, r->header)) {
-		if (r->shown.end > r->shown.at && !r->error[0])
+		if (r->fill > r->shown.at && !r->error[0])
 			broken(r, "short record header", NO_NUMBER);
 		return false;
 	}
@@ -186,6 +246,10 @@ static bool pcap_record(struct reader *r, struct bpft_frame *f)
 	if (!want(r, r->header + (size_t)cap)) {
 		if (!r->error[0])
 			broken(r, "short record", NO_NUMBER);
+		return false;
+	}
+	if (!cap && lost(r)) {
+		broken(r, "record length", cap);
 		return false;
 	}
 	const uint8_t *p = r->shown.at;
@@ -333,7 +397,7 @@ static bool ng_record(struct reader *r, struct bpft_frame *f)
 {
 	for (;;) {
 		if (!want(r, 8)) {
-			if (r->shown.end > r->shown.at && !r->error[0])
+			if (r->fill > r->shown.at && !r->error[0])
 				broken(r, "short block header", NO_NUMBER);
 			return false;
 		}
@@ -377,7 +441,7 @@ static bool read_start(struct reader *r)
 	if (!want(r, 4)) {
 		if (!r->error[0])
 			snprintf(r->error, sizeof r->error,
-			         r->shown.end > r->shown.at ? "not a pcap or pcapng capture" : "the file is empty");
+			         r->fill > r->shown.at ? "not a pcap or pcapng capture" : "the file is empty");
 		return false;
 	}
 	if (bpft_be32(r->shown.at) == NG_SECTION) {
@@ -397,32 +461,35 @@ struct bpft_reader *bpft_reader_open(int fd, bpft_interrupted_fn *interrupted, c
 {
 	struct reader *r = calloc(1, sizeof *r);
 
-	if (!r || !(r->buf = malloc(WINDOW))) {
-		free(r);
+	if (!r) {
 		snprintf(error, 256, "no memory");
 		return NULL;
 	}
 	r->fd = fd;
 	r->interrupted = interrupted;
-	r->size = WINDOW;
-	r->shown = (struct bpft_reader){.at = r->buf, .end = r->buf, .linktype = -1};
+	r->shown.linktype = -1;
+	bpft_map_open(&r->map, fd);
+	r->window = r->fill = r->shown.at = r->map.base;
 	if (!read_start(r)) {
 		memcpy(error, r->error, sizeof r->error);
 		bpft_reader_close(&r->shown);
 		return NULL;
 	}
+	r->shown.end = r->shown.at;
 	return &r->shown;
 }
 
 static const struct reader *whole(const struct bpft_reader *r) { return (const struct reader *)(const void *)r; }
 
-bool bpft_reader_next_any(struct bpft_reader *shown, struct bpft_frame *f)
+bool bpft_reader_next(struct bpft_reader *shown, struct bpft_frame *f)
 {
 	struct reader *r = (struct reader *)(void *)shown;
 
 	if (r->error[0])
 		return false;
-	return r->format == BPFT_PCAP ? pcap_record(r, f) : ng_record(r, f);
+	bool found = r->format == BPFT_PCAP ? pcap_record(r, f) : ng_record(r, f);
+	shown->end = r->plain ? r->fill : shown->at;
+	return found;
 }
 
 const char *bpft_reader_error(const struct bpft_reader *r) { return whole(r)->error[0] ? whole(r)->error : NULL; }
@@ -435,6 +502,7 @@ void bpft_reader_close(struct bpft_reader *shown)
 
 	if (!r)
 		return;
+	bpft_map_close(&r->map);
 	free(r->buf);
 	free(r->ifaces);
 	free(r);

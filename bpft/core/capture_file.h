@@ -5,15 +5,17 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "fetch.h"
 #include "flow.h"
 
 enum { BPFT_MAX_CAPLEN = 262144 }; /* libpcap's MAXIMUM_SNAPLEN: a longer record is a broken one (F2) */
 
 struct bpft_reader {              /* what bpft_reader_next() needs; the rest is in capture_file.c */
-	const uint8_t *at, *end;  /* read up to here, filled up to here */
-	bool plain;               /* pcap records as they are today, in this machine's byte order */
+	const uint8_t *at;        /* read up to here */
+	const uint8_t *end;       /* and plain records are at hand up to here: as pcap has them today, in this machine's byte order */
 	uint32_t tick;            /* pcap: ns a tick of the fraction */
 	int linktype;             /* pcap: the file's; pcapng: -1 */
+	bool far;                 /* what is at hand was not copied just now: no cache has it yet */
 };
 
 enum bpft_format { BPFT_PCAP, BPFT_PCAPNG };
@@ -24,34 +26,37 @@ typedef bool bpft_interrupted_fn(void);
 /* Read the file header from fd, which stays the caller's.  NULL: not a capture, *error says why. */
 struct bpft_reader *bpft_reader_open(int fd, bpft_interrupted_fn *interrupted, char error[256]);
 /* The next frame, its bytes valid until the next call.  false: the end, or broken (see error). */
-bool bpft_reader_next_any(struct bpft_reader *r, struct bpft_frame *f);
+bool bpft_reader_next(struct bpft_reader *r, struct bpft_frame *f);
 const char *bpft_reader_error(const struct bpft_reader *r); /* NULL: whole so far */
 enum bpft_format bpft_reader_format(const struct bpft_reader *r);
 uint32_t bpft_reader_snaplen(const struct bpft_reader *r);
 void bpft_reader_close(struct bpft_reader *r);
 
-/* As bpft_reader_next_any(), which it leaves all to but a plain pcap record that is whole at hand. */
-static inline bool bpft_reader_next(struct bpft_reader *r, struct bpft_frame *f)
+/* What most records are: plain, whole at hand and not empty.  The next one, which stays the next until it was taken.
+ * false: bpft_reader_next() knows.  All are of the link type that the last frame from there had. */
+static inline bool bpft_reader_plain(const struct bpft_reader *r, struct bpft_frame *f)
 {
-	uint32_t word[4];         /* seconds, fraction, captured, on the wire */
 	size_t left = (size_t)(r->end - r->at);
+	uint32_t word[4];         /* seconds, fraction, captured, on the wire */
 
-	if (r->plain && left >= sizeof word) {
-		memcpy(word, r->at, sizeof word);
-		if (word[2] <= BPFT_MAX_CAPLEN && left - sizeof word >= word[2]) {
-			*f = (struct bpft_frame){
-				.data = r->at + sizeof word, .caplen = word[2], .wirelen = word[3] > word[2] ? word[3] : word[2],
-				.linktype = r->linktype, .ns = (int64_t)word[0] * 1000000000 + (int64_t)word[1] * r->tick,
-			};
-			r->at += sizeof word + word[2];
-			__builtin_prefetch(r->at + 128); /* the record after the next, more or less */
-			return true;
-		}
-	}
-	struct bpft_frame any = {0};      /* so that a plain frame need not lie in memory */
-	bool found = bpft_reader_next_any(r, &any);
-	*f = any;
-	return found;
+	if (left < sizeof word)
+		return false;
+	memcpy(word, r->at, sizeof word);
+	if (word[2] - 1 >= BPFT_MAX_CAPLEN || left - sizeof word < word[2])
+		return false;
+	*f = (struct bpft_frame){
+		.data = r->at + sizeof word, .caplen = word[2], .wirelen = word[3] > word[2] ? word[3] : word[2],
+		.linktype = r->linktype, .ns = (int64_t)word[0] * 1000000000 + (int64_t)word[1] * r->tick,
+	};
+	return true;
+}
+
+static inline void bpft_reader_take(struct bpft_reader *r, const struct bpft_frame *f)
+{
+	enum { AHEAD = 2048 };
+
+	r->at = f->data + f->caplen;
+	bpft_fetch(r->at + AHEAD, r->far ? f->caplen : 0);
 }
 
 #endif

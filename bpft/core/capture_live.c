@@ -100,11 +100,10 @@ struct bpft_live *bpft_live_open(const char *interface, enum bpft_live_engine wh
 		if (after[fd] && !before[fd])
 			l->fds[l->nfds++] = fd;
 	l->timeout_ms = o->timeout_ms;
-	l->meter.decoder = (struct bpft_decoder){
-		.linktype = -1, .mtu = l->engine->ops->exact ? 0 : o->mtu, .key = o->key,
-		.have_mac = o->have_mac && l->engine->linktype == DLT_EN10MB,
-	};
-	memcpy(l->meter.decoder.mac, o->mac, sizeof o->mac);
+	l->engine->have_mac = o->have_mac && l->engine->linktype == DLT_EN10MB;
+	memcpy(l->engine->mac, o->mac, sizeof o->mac);
+	l->meter.decoder = (struct bpft_decoder){.mtu = l->engine->ops->exact ? 0 : o->mtu, .key = o->key};
+	bpft_decoder_link(&l->meter.decoder, l->engine->linktype);
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->answered, NULL);
 	return l;

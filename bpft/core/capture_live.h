@@ -9,6 +9,7 @@
 #ifndef BPFT_CAPTURE_LIVE_H
 #define BPFT_CAPTURE_LIVE_H
 
+#include "fetch.h"
 #include "filter.h"
 #include "meter.h"
 
@@ -34,6 +35,8 @@ struct bpft_engine {
 	int linktype;
 	int buffer;          /* bytes the kernel has for frames */
 	int look_again_ms;   /* > 0: dispatch wants to be called after so long, nothing will wake it */
+	bool have_mac;       /* Ethernet, and mac is the interface's own: it tells the direction (C5) */
+	uint8_t mac[6];
 	struct bpft_live_stats stats;
 	char error[BPFT_ERROR]; /* why dispatch said -1; before, what libpcap warned of at opening */
 };
@@ -50,15 +53,17 @@ struct bpft_engine_ops {
 	void (*close)(struct bpft_engine *e);
 };
 
-/* For engines: the kernel wrote the frames on another CPU, one behind the other; what lies some frames on is fetched from
- * its cache while the one at hand is decoded.  bytes: from this frame to the next, more or less. */
-static inline void bpft_fetch_ahead(const uint8_t *at, unsigned bytes)
+/* BPFT_DIR_* of a frame whose engine does not tell it. */
+static inline uint8_t bpft_engine_direction(const struct bpft_engine *e, const uint8_t *frame, uint32_t caplen)
 {
-	enum { AHEAD = 512, MOST = 512, LINE = 64 };
-
-	for (unsigned i = 0; i < bytes && i < MOST; i += LINE)
-		__builtin_prefetch(at + AHEAD + i);
+	if (!e->have_mac || caplen < 12)
+		return BPFT_DIR_UNKNOWN;
+	return memcmp(frame + 6, e->mac, 6) ? BPFT_DIR_RX : BPFT_DIR_TX;
 }
+
+/* For bpft_fetch(): the kernel wrote the frames on another CPU, one behind the other; what lies some frames on is fetched
+ * from its cache while the one at hand is decoded. */
+enum { BPFT_LIVE_AHEAD = 512 };
 
 /* NULL: *status is libpcap's PCAP_ERROR_ value, error its text. */
 typedef struct bpft_engine *bpft_engine_open_fn(const char *interface, const struct bpft_live_options *options,

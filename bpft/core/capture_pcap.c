@@ -72,9 +72,10 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *h, const u_char *b
 	struct bpft_frame frame = {
 		.data = bytes, .caplen = h->caplen, .wirelen = h->len > h->caplen ? h->len : h->caplen,
 		.ns = (int64_t)h->ts.tv_sec * 1000000000 + (int64_t)h->ts.tv_usec * 1000, .linktype = p->base.linktype,
+		.dir = bpft_engine_direction(&p->base, bytes, h->caplen),
 	};
 
-	bpft_fetch_ahead(bytes, h->caplen + KERNEL_HEADER);
+	bpft_fetch(bytes + BPFT_LIVE_AHEAD, h->caplen + KERNEL_HEADER);
 	bpft_meter_frame(p->meter, &frame);
 }
 

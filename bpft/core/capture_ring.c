@@ -97,7 +97,9 @@ static bool take(const struct ring_engine *r, const uint8_t *at, struct bpft_fra
 		.wirelen = h->tp_len > h->tp_snaplen ? h->tp_len : h->tp_snaplen,
 		.ns = (int64_t)h->tp_sec * 1000000000 + h->tp_nsec, .linktype = r->base.linktype,
 	};
-	if (!r->loopback)
+	if (r->loopback)
+		frame->dir = bpft_engine_direction(&r->base, frame->data, frame->caplen);
+	else
 		frame->dir = from->sll_pkttype == PACKET_OUTGOING ? BPFT_DIR_TX : BPFT_DIR_RX;
 	if (h->tp_status & TP_STATUS_VLAN_VALID)
 		frame->vlan = (uint16_t)((h->hv1.tp_vlan_tci & 0xFFF) + 1);
@@ -191,7 +193,7 @@ static int dispatch(struct bpft_engine *e, struct bpft_meter *meter, int burst)
 		const uint8_t *at = r->next;
 		r->next = at + ((const struct tpacket3_hdr *)(const void *)at)->tp_next_offset;
 		r->left--;
-		bpft_fetch_ahead(at, (unsigned)(r->next - at));
+		bpft_fetch(at + BPFT_LIVE_AHEAD, (size_t)(r->next - at));
 		if (take(r, at, &frame)) {
 			bpft_meter_frame(meter, &frame);
 			n++;

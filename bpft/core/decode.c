@@ -146,35 +146,35 @@ static uint32_t transport(const struct packet *p, struct bpft_key_tail *key)
 }
 
 /* Count a merged packet as those it was on the wire (C2): each begins with the same headers, of which `own` bytes are
- * those that are no data of the key, and carries `payload` bytes behind them. */
-static void unmerge(struct bpft_flow *f, uint32_t own, uint32_t headers, uint32_t link, uint32_t payload)
+ * those that are no data of the key, and carries `payload` bytes behind them.  Returns the frame bytes they were more. */
+static uint32_t unmerge(struct bpft_flow *f, uint32_t own, uint32_t headers, uint32_t link, uint32_t payload)
 {
 	uint32_t more = f->all > headers ? (f->all - headers - 1) / payload : 0; /* packets besides the first */
 
 	f->packets += more;
 	f->all += more * headers;
 	f->data += more * (headers - own);
-	f->wire += more * (headers + link);
+	return more * (headers + link);
 }
 
 /* Was it merged?  The frame says so, or, where its source cannot know, its length above the MTU does. */
-static void count_on_wire(struct bpft_flow *f, const struct packet *p, uint32_t l4, uint32_t link,
-                          const struct bpft_frame *frame, uint32_t mtu)
+static uint32_t count_on_wire(struct bpft_flow *f, const struct packet *p, uint32_t l4, uint32_t link,
+                              const struct bpft_frame *frame, uint32_t mtu)
 {
 	uint32_t own = p->header + l4;
 
 	if (p->later_fragment)
-		return;
+		return 0;
 	if (frame->segment) {
 		if (frame->repeated >= link + own) /* a tunnel's inner headers are repeated as well, and are its data */
-			unmerge(f, own, frame->repeated - link, link, frame->segment);
-		else if (frame->fragments)
-			unmerge(f, p->header, p->header, link, frame->segment);
-		else
-			unmerge(f, own, own, link, frame->segment);
-	} else if (mtu > own && p->total > mtu) {
-		unmerge(f, own, own, link, mtu - own);
+			return unmerge(f, own, frame->repeated - link, link, frame->segment);
+		if (frame->fragments)
+			return unmerge(f, p->header, p->header, link, frame->segment);
+		return unmerge(f, own, own, link, frame->segment);
 	}
+	if (mtu > own && p->total > mtu)
+		return unmerge(f, own, own, link, mtu - own);
+	return 0;
 }
 
 /* ---- what the key keeps ------------------------------------------------------- */
@@ -204,11 +204,11 @@ void bpft_keep_service(struct bpft_key_tail *key)
 		memset(key->dport, 0, 2);
 }
 
-static void reduce_key(const struct bpft_key_mode *mode, struct bpft_flow *f, struct bpft_key_tail *key, uint16_t vlan)
+static void reduce_key(const struct bpft_key_mode *mode, int version, struct bpft_flow *f, struct bpft_key_tail *key,
+                       uint16_t vlan)
 {
 	if (mode->addresses_only) {
-		memset(key, 0, sizeof *key);
-		key->flags = f->dir | BPFT_NO_PORTS | BPFT_NO_PROTO;
+		*key = (struct bpft_key_tail){.flags = key->flags | BPFT_NO_PORTS | BPFT_NO_PROTO};
 	} else if (mode->ports == BPFT_PORTS_NONE) {
 		memset(key->sport, 0, 2);
 		memset(key->dport, 0, 2);
@@ -218,10 +218,10 @@ static void reduce_key(const struct bpft_key_mode *mode, struct bpft_flow *f, st
 	}
 	if (mode->vlan)
 		key->vlan = vlan;
-	if (f->version == 4 && mode->drop4) {
+	if (version == LAYER_IP4 && mode->drop4) {
 		cut(f->key.v4.src, 4, mode->drop4);
 		cut(f->key.v4.dst, 4, mode->drop4);
-	} else if (f->version == 6 && mode->drop6) {
+	} else if (version == LAYER_IP6 && mode->drop6) {
 		cut(f->key.v6.src, 16, mode->drop6);
 		cut(f->key.v6.dst, 16, mode->drop6);
 	}
@@ -229,79 +229,59 @@ static void reduce_key(const struct bpft_key_mode *mode, struct bpft_flow *f, st
 
 /* ---- the frame -------------------------------------------------------------------- */
 
-static void skip(struct bpft_flow *f, int answer)
+static struct bpft_fate skipped(struct bpft_fate fate, int answer)
 {
-	f->version = 0;
-	f->packets = 1;
-	f->skip = (uint8_t)(-1 - answer);
+	fate.skip = (uint8_t)(-1 - answer);
+	return fate;
 }
 
-void bpft_decode_any(struct bpft_decoder *dec, const struct bpft_frame *frame, struct bpft_flow *f)
+void bpft_decoder_link(struct bpft_decoder *dec, int linktype)
+{
+	dec->linktype = linktype;
+	dec->first = bpft_link_find(linktype);
+	dec->plain = linktype == LINKTYPE_ETHERNET && !dec->key.addresses_only && !dec->key.vlan &&
+	             dec->key.ports != BPFT_PORTS_NONE && !dec->key.drop4 && !dec->key.drop6;
+}
+
+struct bpft_fate bpft_decode(const struct bpft_decoder *dec, const struct bpft_frame *frame, struct bpft_flow *f)
 {
 	struct bpft_cursor c = {.d = frame->data, .len = frame->caplen};
+	struct bpft_fate fate = {.more = bpft_untagged(frame), .dir = frame->dir};
 
-	if (frame->linktype != dec->linktype) {
-		dec->linktype = frame->linktype;
-		dec->first = bpft_link_find(frame->linktype);
-		dec->plain = frame->linktype == LINKTYPE_ETHERNET && !dec->key.addresses_only && !dec->key.vlan &&
-		             dec->key.ports != BPFT_PORTS_NONE && !dec->key.drop4 && !dec->key.drop6;
-	}
-	if (!dec->first) {
-		skip(f, SKIP(LINKTYPE));
-		return;
-	}
+	f->packets = 1;
+	if (!dec->first)
+		return skipped(fate, SKIP(LINKTYPE));
 	int answer = bpft_link_walk(dec->first, &c);
 	if (c.dir)
-		f->dir = c.dir;
-	if (answer < 0) {
-		skip(f, answer);
-		return;
-	}
-	if (c.at >= frame->caplen) {
-		skip(f, SKIP(SHORT_IP));
-		return;
-	}
+		fate.dir = c.dir;
+	if (answer < 0)
+		return skipped(fate, answer);
+	if (c.at >= frame->caplen)
+		return skipped(fate, SKIP(SHORT_IP));
 	struct packet p = {
 		.ip = frame->data + c.at, .captured = frame->caplen - c.at, .room = frame->wirelen - c.at,
 	};
-	if (p.ip[0] >> 4 != answer) {
-		skip(f, SKIP(BAD_VERSION));
-		return;
-	}
-	struct bpft_key_tail *key;
-	int bad;
-	if (answer == LAYER_IP4) {
-		key = &f->key.v4.tail;
-		bad = ip4(&p);
-		if (!bad) {
-			memcpy(f->key.v4.src, p.ip + 12, 4);
-			memcpy(f->key.v4.dst, p.ip + 16, 4);
-		}
-	} else {
-		key = &f->key.v6.tail;
-		bad = ip6(&p);
-		if (!bad) {
-			memcpy(f->key.v6.src, p.ip + 8, 16);
-			memcpy(f->key.v6.dst, p.ip + 24, 16);
-		}
-	}
-	if (bad) {
-		skip(f, bad);
-		return;
-	}
-	memset(key, 0, sizeof *key);
-	key->proto = p.proto;
-	key->flags = f->dir;
+	if (p.ip[0] >> 4 != answer)
+		return skipped(fate, SKIP(BAD_VERSION));
+	int bad = answer == LAYER_IP4 ? ip4(&p) : ip6(&p);
+	if (bad)
+		return skipped(fate, bad);
+	struct bpft_key_tail *key = answer == LAYER_IP4 ? &f->key.v4.tail : &f->key.v6.tail;
+	if (answer == LAYER_IP4) /* source and destination, one behind the other */
+		memcpy(&f->key.v4, p.ip + 12, 8);
+	else
+		memcpy(&f->key.v6, p.ip + 8, 32);
+	*key = (struct bpft_key_tail){.proto = p.proto, .flags = fate.dir};
 	uint32_t payload = p.total - p.header, l4 = transport(&p, key);
-	f->version = (uint8_t)answer;
-	f->packets = 1;
+	fate.version = (uint8_t)answer;
 	f->all = p.total;
 	f->data = payload > l4 ? payload - l4 : 0;
 	if (frame->segment || dec->mtu)
-		count_on_wire(f, &p, l4, c.at, frame, dec->mtu);
+		fate.more += count_on_wire(f, &p, l4, c.at, frame, dec->mtu);
 	if (frame->vlan) /* each packet had the tag that the kernel took out */
-		f->wire += (f->packets - 1) * 4;
+		fate.more += (f->packets - 1) * 4;
 	if (dec->key.addresses_only)
 		f->data = f->all - f->packets * p.header;
-	reduce_key(&dec->key, f, key, frame->vlan ? frame->vlan : c.vlan);
+	reduce_key(&dec->key, answer, f, key, frame->vlan ? frame->vlan : c.vlan);
+	return fate;
 }

@@ -89,21 +89,24 @@ struct bpft_frame {          /* what a source hands to decode */
 	uint16_t repeated;   /* bytes from its start that each of those packets begins with; 0: not known */
 };
 
-struct bpft_flow {           /* the summary: one frame in, one of these out */
+struct bpft_flow {           /* the summary: what one frame adds, and to which key */
+	uint32_t tag;        /* upper half of the key's hash, filled by the meter */
+	uint32_t packets;    /* 1, also when skipped, or the segments of a merged frame (C2) */
+	uint32_t all, data;  /* bytes this frame adds */
 	union {
 		struct bpft_key4 v4;
 		struct bpft_key6 v6;
 		uint64_t word[5]; /* either, as it is hashed and compared */
 	} key;
-	uint32_t tag;        /* upper half of the key's hash, filled by the meter */
-	uint32_t all, data;  /* bytes this frame adds */
-	uint32_t packets;    /* 1, also when skipped, or the segments of a merged frame (C2) */
-	uint32_t wire;       /* frame bytes as they were on the wire (C2) */
+	uint64_t unused;     /* ... so that it takes one cache line */
+};
+
+struct bpft_fate {           /* ... and what became of the frame, which is counted at once */
+	uint32_t more;       /* frame bytes on the wire beyond those tapped (C2) */
 	uint8_t version;     /* 4, 6, or 0: skipped */
 	uint8_t skip;        /* enum bpft_skip when version is 0 */
 	uint8_t dir;         /* BPFT_DIR_*: where the frame went */
 };
-_Static_assert(sizeof(struct bpft_flow) == 64, "a summary takes one cache line");
 
 /* ---- the table ----------------------------------------------------------- */
 

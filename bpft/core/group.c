@@ -206,7 +206,8 @@ ALWAYS_INLINE void add_rows(struct bpft_table *t, const int v, const struct bpft
                             const size_t size)
 {
 	struct run run[BPFT_TILE + 1];
-	uint64_t key[BPFT_BATCH][BPFT_KEY_WORDS], hashed[BPFT_BATCH];
+	uint64_t key[BPFT_BATCH][BPFT_KEY_WORDS];
+	uint32_t tag[BPFT_BATCH];
 	uint8_t *found[BPFT_BATCH];
 	uint16_t which[BPFT_BATCH];
 	const unsigned runs = rows->n ? find_runs(rows, run, size) : 0;
@@ -218,17 +219,18 @@ ALWAYS_INLINE void add_rows(struct bpft_table *t, const int v, const struct bpft
 		for (; m < BPFT_BATCH && next < runs; next++) {
 			for (size_t k = 0; k < size / 8; k++)
 				key[m][k] = rows->key[k][run[next].start];
-			hashed[m] = hash(key[m], size);
-			/* By bits that neither place nor tag are made of first: shares fill their tables alike. */
-			if (r->shares > 1 && (hashed[m] & 0xffff) % r->shares != r->share)
+			const uint64_t hashed = hash(key[m], size);
+			/* By bits that are not the tag's: shares fill their tables alike. */
+			if (r->shares > 1 && (hashed & 0xffff) % r->shares != r->share)
 				continue;
 			which[m] = (uint16_t)next;
-			prefetch_slot(&t->half[v], hashed[m++]);
+			tag[m] = (uint32_t)(hashed >> 32);
+			prefetch_slot(&t->half[v], tag[m++]);
 		}
 		for (unsigned i = 0; i < m; i++)
-			found[i] = prefetch_record(&t->half[v], hashed[i], size);
+			found[i] = prefetch_record(&t->half[v], tag[i], size);
 		for (unsigned i = 0; i < m; i++) {
-			struct bpft_sums *s = prefetched_sums(t, v, key[i], hashed[i], found[i], folded, size);
+			struct bpft_sums *s = prefetched_sums(t, v, key[i], tag[i], found[i], folded, size);
 			const struct bpft_sums *before = &run[which[i]].before, *after = &run[which[i] + 1].before;
 
 			if (s) {

@@ -7,60 +7,84 @@
 #include "pages.h"
 
 enum {
-	FIRST_BITS = 10,          /* slots of a new index */
-	MAX_BITS = 31,
+	FIRST_SLOTS = 1 << 10,    /* of a new index */
+	SPARSE = 1 << 16,         /* slots of an index that the second-level cache holds: at most 3/8 full, and few keys collide */
+	MOST_SLOTS = 1u << 31,
 	SMALL = 2 << 20,          /* bytes of the first chunk that stay on small pages */
 };
 
 uint64_t bpft_hash_key[5];
+static uint64_t no_slot[1];
+static uint8_t no_record[sizeof(struct bpft_rec6)];
+static uint8_t *no_chunk[1] = {no_record};
 
 void bpft_draw_hash_key(void)
 {
 	if (!bpft_hash_key[0] && getentropy(bpft_hash_key, sizeof bpft_hash_key))
 		abort(); /* fails only for lengths above 256 */
 	bpft_hash_key[0] |= 1;
+	memcpy(no_record, bpft_hash_key, sizeof bpft_hash_key);
+}
+
+void bpft_half_init(struct half *h)
+{
+	*h = (struct half){.index = no_slot, .chunk = no_chunk};
 }
 
 static void index_free(struct half *h)
 {
-	bpft_pages_free(h->index, sizeof *h->index << h->bits);
+	if (h->index != no_slot)
+		bpft_pages_free(h->index, bpft_half_slots(h) * sizeof *h->index);
+}
+
+/* Records that its index has room for. */
+static uint64_t index_room(const struct half *h)
+{
+	uint64_t slots = bpft_half_slots(h);
+
+	return slots * (slots <= SPARSE ? 3 : 5) >> 3;
 }
 
 static bool index_grow(struct half *h)
 {
 	struct half bigger = *h;
 
-	bigger.bits = h->index ? h->bits + 1 : FIRST_BITS;
-	if (bigger.bits > MAX_BITS)
+	if (h->mask >= MOST_SLOTS - 1)
 		return false;
-	bigger.index = bpft_pages_new(sizeof *bigger.index << bigger.bits, 0);
+	bigger.mask = h->index == no_slot ? FIRST_SLOTS - 1 : 2 * h->mask + 1;
+	bigger.index = bpft_pages_new(bpft_half_slots(&bigger) * sizeof *bigger.index, 0);
 	if (!bigger.index)
 		return false;
-	if (h->index)
-		for (uint64_t i = 0; i < (uint64_t)1 << h->bits; i++)
-			if (h->index[i])
-				index_put(&bigger, h->index[i]);
+	for (uint64_t i = 0; i < bpft_half_slots(h); i++)
+		if (h->index[i])
+			index_put(&bigger, (uint32_t)(h->index[i] >> 32), (uint32_t)h->index[i]);
 	index_free(h);
 	*h = bigger;
 	return true;
 }
 
-/* Room for one more record and its slot, at most 5/8 full; false: no memory. */
+/* Room for one more record and its slot; false: no memory. */
 bool bpft_half_room(struct half *h, size_t key_size)
 {
-	if (!h->index || h->count >= ((uint64_t)5 << h->bits) >> 3)
-		if (!index_grow(h))
-			return false;
-	if (h->count >> CHUNK_BITS == h->chunks) {
-		uint8_t **chunk = realloc(h->chunk, (h->chunks + 1) * sizeof *chunk);
-		if (!chunk)
-			return false;
-		h->chunk = chunk;
-		h->chunk[h->chunks] = bpft_pages_new(CHUNK * rec_size(key_size), h->chunks ? 0 : SMALL);
-		if (!h->chunk[h->chunks])
-			return false;
-		h->chunks++;
+	if (h->count >= index_room(h) && !index_grow(h))
+		return false;
+	if ((h->count + 1) >> CHUNK_BITS < h->chunks)
+		return true;
+	uint8_t **chunk = malloc((h->chunks + 1) * sizeof *chunk);
+	uint8_t *fresh = bpft_pages_new(CHUNK * rec_size(key_size), h->chunks ? 0 : SMALL);
+	if (!chunk || !fresh) {
+		bpft_pages_free(fresh, CHUNK * rec_size(key_size));
+		free(chunk);
+		return false;
 	}
+	if (h->chunks) {
+		memcpy(chunk, h->chunk, h->chunks * sizeof *chunk);
+		free(h->chunk);
+	} else {
+		memcpy(fresh, no_record, key_size);
+	}
+	chunk[h->chunks++] = fresh;
+	h->chunk = chunk;
 	return true;
 }
 
@@ -68,9 +92,10 @@ void bpft_half_free(struct half *h, size_t key_size)
 {
 	for (uint32_t i = 0; i < h->chunks; i++)
 		bpft_pages_free(h->chunk[i], CHUNK * rec_size(key_size));
-	free(h->chunk);
+	if (h->chunks)
+		free(h->chunk);
 	index_free(h);
-	memset(h, 0, sizeof *h);
+	bpft_half_init(h);
 }
 
 /* ---- the fold ------------------------------------------------------------------ */
@@ -92,12 +117,12 @@ static void compact(struct half *h, unsigned edge, uint64_t *quota, struct bpft_
 
 	if (!h->count)
 		return;
-	memset(h->index, 0, sizeof *h->index << h->bits);
-	for (uint32_t i = 0; i < h->count; i++) {
+	memset(h->index, 0, bpft_half_slots(h) * sizeof *h->index);
+	for (uint32_t i = 1; i <= h->count; i++) {
 		uint8_t *rec = record(h, i, key_size);
 		struct bpft_sums *s = sums_of(rec, key_size);
 		unsigned class = size_class(s->all);
-		bool is_other = h->other == i + 1, goes = class < edge;
+		bool is_other = h->other == i, goes = class < edge;
 
 		if (class == edge && *quota && !is_other) {
 			goes = true;
@@ -107,16 +132,16 @@ static void compact(struct half *h, unsigned edge, uint64_t *quota, struct bpft_
 			add_sums(gone, s);
 			continue;
 		}
-		uint8_t *to = record(h, kept, key_size);
+		uint8_t *to = record(h, ++kept, key_size);
 		if (to != rec)
 			memcpy(to, rec, rec_size(key_size));
-		index_put(h, (hash(to, key_size) & ~(uint64_t)0xFFFFFFFF) | ++kept);
+		index_put(h, tag_of(to, key_size), kept);
 		if (is_other)
 			other = kept;
 	}
 	h->count = kept;
 	h->other = other;
-	while (h->chunks > 1 && (h->chunks - 1) << CHUNK_BITS >= kept)
+	while (h->chunks > 1 && (h->chunks - 1) << CHUNK_BITS > kept)
 		bpft_pages_free(h->chunk[--h->chunks], CHUNK * rec_size(key_size));
 }
 
@@ -128,10 +153,10 @@ struct bpft_sums *bpft_half_other(struct half *h, size_t key_size)
 		key[key_size - 3] = BPFT_OTHER | BPFT_NO_PORTS | BPFT_NO_PROTO;
 		if (!bpft_half_room(h, key_size))
 			return NULL;
-		insert(h, key, hash(key, key_size), key_size);
+		insert(h, key, tag_of(key, key_size), key_size);
 		h->other = h->count;
 	}
-	return sums_of(record(h, h->other - 1, key_size), key_size);
+	return sums_of(record(h, h->other, key_size), key_size);
 }
 
 /* Fold the smallest quarter of all records into "other", so that the heavy stay named. */
@@ -142,8 +167,8 @@ void bpft_table_fold(struct bpft_table *t)
 	unsigned edge = 0;
 
 	for (int v = 0; v < 2; v++)
-		for (uint32_t i = 0; i < t->half[v].count; i++)
-			if (t->half[v].other != i + 1) {
+		for (uint32_t i = 1; i <= t->half[v].count; i++)
+			if (t->half[v].other != i) {
 				in_class[size_class(sums_of(record(&t->half[v], i, key_size[v]), key_size[v])->all)]++;
 				named++;
 			}

@@ -16,13 +16,15 @@ enum {
 	CHUNK = 1 << CHUNK_BITS,
 };
 
+/* Records are numbered from 1.  Number 0 has a key that nobody can guess, so that what an empty slot tells is looked at
+ * like any other; a half without memory has one empty slot and that record, which all such share. */
 struct half {
-	uint64_t *index;          /* tag << 32 | record number + 1; 0: empty */
-	unsigned bits;            /* 1 << bits slots; a slot's place is its tag's upper bits */
+	uint64_t *index;          /* tag << 32 | record number; 0: empty */
+	uint32_t mask;            /* slots - 1; a slot's place is its tag's lower bits */
 	uint32_t count;           /* records */
-	uint32_t other;           /* number of the "other" record + 1; 0: none */
+	uint32_t other;           /* number of the "other" record; 0: none */
+	uint32_t chunks;          /* 0: nothing is owned */
 	uint8_t **chunk;
-	uint32_t chunks;
 };
 
 struct bpft_table {
@@ -35,10 +37,13 @@ enum { K4 = sizeof(struct bpft_key4), K6 = sizeof(struct bpft_key6) };
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+static inline uint64_t bpft_half_slots(const struct half *h) { return (uint64_t)h->mask + 1; }
+
 /* ---- half.c -------------------------------------------------------------------- */
 
 extern uint64_t bpft_hash_key[5]; /* drawn once a process: nobody outside can aim at a slot */
 void bpft_draw_hash_key(void);
+void bpft_half_init(struct half *h);
 /* Room for one more record and its slot; false: no memory. */
 bool bpft_half_room(struct half *h, size_t key_size);
 void bpft_half_free(struct half *h, size_t key_size);
@@ -55,8 +60,10 @@ void bpft_table_fold(struct bpft_table *t);
 
 ALWAYS_INLINE uint64_t mix(uint64_t a, uint64_t b)
 {
-	unsigned __int128 m = (unsigned __int128)a * b;
-	return (uint64_t)m ^ (uint64_t)(m >> 64);
+	/* Two words, not one of 128 bits: gcc 12 would keep that in memory. */
+	const uint64_t low = a * b, high = (uint64_t)((unsigned __int128)a * b >> 64);
+
+	return low ^ high;
 }
 
 ALWAYS_INLINE uint64_t hash(const void *key, const size_t size)
@@ -69,6 +76,8 @@ ALWAYS_INLINE uint64_t hash(const void *key, const size_t size)
 	return mix(mix(w[0] ^ bpft_hash_key[0], w[1] ^ bpft_hash_key[1]) ^ mix(w[2] ^ bpft_hash_key[2], w[3] ^ bpft_hash_key[3]),
 	           w[4] ^ bpft_hash_key[4]);
 }
+
+ALWAYS_INLINE uint32_t tag_of(const void *key, const size_t size) { return (uint32_t)(hash(key, size) >> 32); }
 
 ALWAYS_INLINE bool same(const void *a, const void *b, const size_t size)
 {
@@ -96,8 +105,6 @@ ALWAYS_INLINE struct bpft_sums *sums_of(uint8_t *rec, const size_t key_size)
 	return (struct bpft_sums *)(void *)(rec + key_size);
 }
 
-ALWAYS_INLINE uint64_t place(const struct half *h, uint64_t slot) { return slot >> (64 - h->bits); }
-
 ALWAYS_INLINE void add_sums(struct bpft_sums *to, const struct bpft_sums *from)
 {
 	to->packets += from->packets;
@@ -105,26 +112,22 @@ ALWAYS_INLINE void add_sums(struct bpft_sums *to, const struct bpft_sums *from)
 	to->data += from->data;
 }
 
-/* Put a slot that is known to be absent. */
-static inline void index_put(struct half *h, uint64_t slot)
+/* Put the slot of a record that has none. */
+static inline void index_put(struct half *h, uint32_t tag, uint32_t number)
 {
-	uint64_t mask = ((uint64_t)1 << h->bits) - 1, at = place(h, slot);
+	uint32_t at = tag & h->mask;
 
 	while (h->index[at])
-		at = (at + 1) & mask;
-	h->index[at] = slot;
+		at = (at + 1) & h->mask;
+	h->index[at] = (uint64_t)tag << 32 | number;
 }
 
 /* The record of a key, or NULL. */
-ALWAYS_INLINE uint8_t *find(const struct half *h, const void *key, uint64_t hashed, const size_t key_size)
+ALWAYS_INLINE uint8_t *find(const struct half *h, const void *key, uint32_t tag, const size_t key_size)
 {
-	if (!h->index)
-		return NULL;
-	uint64_t mask = ((uint64_t)1 << h->bits) - 1;
-
-	for (uint64_t at = place(h, hashed); h->index[at]; at = (at + 1) & mask)
-		if (h->index[at] >> 32 == hashed >> 32) {
-			uint8_t *rec = record(h, (uint32_t)h->index[at] - 1, key_size);
+	for (uint32_t at = tag & h->mask; h->index[at]; at = (at + 1) & h->mask)
+		if (h->index[at] >> 32 == tag) {
+			uint8_t *rec = record(h, (uint32_t)h->index[at], key_size);
 			if (same(rec, key, key_size))
 				return rec;
 		}
@@ -132,24 +135,24 @@ ALWAYS_INLINE uint8_t *find(const struct half *h, const void *key, uint64_t hash
 }
 
 /* Append a record for a key that is absent; room was made. */
-ALWAYS_INLINE uint8_t *insert(struct half *h, const void *key, uint64_t hashed, const size_t key_size)
+ALWAYS_INLINE uint8_t *insert(struct half *h, const void *key, uint32_t tag, const size_t key_size)
 {
-	uint8_t *rec = record(h, h->count, key_size);
+	uint8_t *rec = record(h, ++h->count, key_size);
 
 	memcpy(rec, key, key_size);
 	memset(rec + key_size, 0, sizeof(struct bpft_sums));
-	index_put(h, (hashed & ~(uint64_t)0xFFFFFFFF) | ++h->count);
+	index_put(h, tag, h->count);
 	return rec;
 }
 
 /* ---- adding ----------------------------------------------------------------------- */
 
 /* The sums of a key, made if absent; past the cap or without memory those of "other". */
-ALWAYS_INLINE struct bpft_sums *sums_for(struct bpft_table *t, const int v, const void *key, uint64_t hashed,
+ALWAYS_INLINE struct bpft_sums *sums_for(struct bpft_table *t, const int v, const void *key, uint32_t tag,
                                          const size_t key_size)
 {
 	struct half *h = &t->half[v];
-	uint8_t *rec = find(h, key, hashed, key_size);
+	uint8_t *rec = find(h, key, tag, key_size);
 
 	if (rec)
 		return sums_of(rec, key_size);
@@ -164,52 +167,48 @@ ALWAYS_INLINE struct bpft_sums *sums_for(struct bpft_table *t, const int v, cons
 		if (!bpft_half_room(h, key_size))
 			return bpft_half_other(h, key_size);
 	}
-	rec = insert(h, key, hashed, key_size);
+	rec = insert(h, key, tag, key_size);
 	if (rec[key_size - 3] & BPFT_OTHER)
 		h->other = h->count;
 	return sums_of(rec, key_size);
 }
 
-ALWAYS_INLINE void prefetch_slot(const struct half *h, uint64_t hashed)
+ALWAYS_INLINE void prefetch_slot(const struct half *h, uint32_t tag)
 {
-	if (h->index)
-		__builtin_prefetch(&h->index[place(h, hashed)]);
+	__builtin_prefetch(&h->index[tag & h->mask]);
 }
 
-/* The record that is probably the key's, on its way into the cache; NULL: none. */
-ALWAYS_INLINE uint8_t *prefetch_record(const struct half *h, uint64_t hashed, const size_t key_size)
+/* The record that is probably the key's, or number 0, on its way into the cache. */
+ALWAYS_INLINE uint8_t *prefetch_record(const struct half *h, uint32_t tag, const size_t key_size)
 {
-	if (!h->index)
-		return NULL;
-	uint64_t mask = ((uint64_t)1 << h->bits) - 1;
+	uint32_t at = tag & h->mask;
+	uint64_t slot = h->index[at];
 
-	for (uint64_t at = place(h, hashed); h->index[at]; at = (at + 1) & mask)
-		if (h->index[at] >> 32 == hashed >> 32) {
-			uint8_t *rec = record(h, (uint32_t)h->index[at] - 1, key_size);
-			__builtin_prefetch(rec, 1);
-			__builtin_prefetch(rec + rec_size(key_size) - 1, 1);
-			return rec;
-		}
-	return NULL;
+	while (slot >> 32 != tag && slot) {
+		at = (at + 1) & h->mask;
+		slot = h->index[at];
+	}
+	uint8_t *rec = record(h, (uint32_t)slot, key_size);
+	__builtin_prefetch(rec, 1);
+	__builtin_prefetch(rec + rec_size(key_size) - 1, 1);
+	return rec;
 }
 
 /* A flow that bpft_table_add_flows() is going to add: hashed, its slot on the way into the cache. */
 ALWAYS_INLINE void bpft_table_expect(const struct bpft_table *t, const int version, struct bpft_flow *f)
 {
-	const uint64_t hashed = hash(f->key.word, version == 4 ? K4 : K6);
-
-	f->tag = (uint32_t)(hashed >> 32);
-	prefetch_slot(&t->half[version != 4], hashed);
+	f->tag = tag_of(f->key.word, version == 4 ? K4 : K6);
+	prefetch_slot(&t->half[version != 4], f->tag);
 }
 
 /* As sums_for(), first trying the record that was prefetched when so many records had been folded: growth moves none,
  * a fold does. */
-ALWAYS_INLINE struct bpft_sums *prefetched_sums(struct bpft_table *t, const int v, const void *key, uint64_t hashed,
+ALWAYS_INLINE struct bpft_sums *prefetched_sums(struct bpft_table *t, const int v, const void *key, uint32_t tag,
                                                 uint8_t *rec, uint64_t folded, const size_t key_size)
 {
-	if (rec && folded == t->counters.folded && same(rec, key, key_size))
+	if (folded == t->counters.folded && same(rec, key, key_size))
 		return sums_of(rec, key_size);
-	return sums_for(t, v, key, hashed, key_size);
+	return sums_for(t, v, key, tag, key_size);
 }
 
 #endif

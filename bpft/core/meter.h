@@ -8,62 +8,71 @@
 struct bpft_meter {
 	struct bpft_decoder decoder;
 	struct bpft_table *table;      /* borrowed; may be exchanged after a flush */
-	struct bpft_counters counters; /* of the frames since the last flush */
+	/* Of the frames since the last flush; until then `seen` is not filled, and what was on the wire only where it differs. */
+	struct bpft_counters counters;
 	unsigned pending[2];           /* flows of IPv4 and IPv6 that the table does not have yet */
 	struct bpft_flow batch[2][BPFT_BATCH];
 };
 
-static inline void bpft_meter_hand_over(struct bpft_meter *m, int half)
-{
-	bpft_table_add_flows(m->table, half ? 6 : 4, m->batch[half], m->pending[half]);
-	m->counters.counted += m->pending[half];
-	m->pending[half] = 0;
-}
-
+/* Give the table what is pending of one IP version. */
+void bpft_meter_hand_over(struct bpft_meter *m, int half);
 /* From here on the table knows all frames, and its counters agree with its records (C3). */
-static inline void bpft_meter_flush(struct bpft_meter *m)
+void bpft_meter_flush(struct bpft_meter *m);
+/* Count a frame now: its bytes are not kept. */
+void bpft_meter_any(struct bpft_meter *m, const struct bpft_frame *frame);
+
+/* A frame into the counters that every frame is in; more: its bytes on the wire beyond those tapped. */
+static inline void bpft_meter_count(struct bpft_counters *n, const struct bpft_frame *frame, uint8_t dir, uint32_t more)
 {
-	bpft_meter_hand_over(m, 0);
-	bpft_meter_hand_over(m, 1);
-	bpft_table_add_counters(m->table, &m->counters);
-	m->counters = (struct bpft_counters){0};
+	n->dir[dir].frames++;
+	n->dir[dir].bytes += frame->wirelen;
+	if (more)
+		n->dir[dir].wire_bytes += more;
+	if (frame->ns >= n->last_ns && n->first_ns)
+		n->last_ns = frame->ns;
+	else
+		bpft_count_time(n, frame->ns);
 }
 
-/* A decoded frame into the counters that every frame is in. */
-static inline void bpft_meter_count(struct bpft_counters *n, const struct bpft_frame *frame, const struct bpft_flow *f)
+/* The flow behind those of its IP version, its slot fetched until they are added. */
+static inline void bpft_meter_flow(struct bpft_meter *m, const int version, struct bpft_flow *f)
 {
-	n->seen++;
-	n->dir[f->dir].frames++;
-	n->dir[f->dir].bytes += frame->wirelen;
-	n->dir[f->dir].wire_frames += f->packets;
-	n->dir[f->dir].wire_bytes += f->wire;
-	if (frame->ns) { /* 0: the source knows no time */
-		if (!n->first_ns || frame->ns < n->first_ns)
-			n->first_ns = frame->ns;
-		if (!n->last_ns || frame->ns > n->last_ns)
-			n->last_ns = frame->ns;
+	const int half = version != 4;
+
+	bpft_table_expect(m->table, version, f);
+	if (++m->pending[half] == BPFT_BATCH)
+		bpft_meter_hand_over(m, half);
+}
+
+static inline bool bpft_meter_plain_of(struct bpft_meter *m, const struct bpft_frame *frame, const int version)
+{
+	struct bpft_flow *f = &m->batch[version != 4][m->pending[version != 4]];
+
+	if (!bpft_decode_plain(&m->decoder, frame, version, f))
+		return false;
+	bpft_meter_count(&m->counters, frame, frame->dir, bpft_untagged(frame));
+	bpft_meter_flow(m, version, f);
+	return true;
+}
+
+/* bpft_meter_any() for a plain frame.  Inlined where frames are made, so that these need not lie in memory, and what a
+ * source does not know of them costs nothing.  false: ask that. */
+static inline bool bpft_meter_plain(struct bpft_meter *m, const struct bpft_frame *frame)
+{
+	switch (bpft_plain_version(&m->decoder, frame)) {
+	case 4:
+		return bpft_meter_plain_of(m, frame, 4);
+	case 6:
+		return bpft_meter_plain_of(m, frame, 6);
+	default:
+		return false;
 	}
 }
 
-/* Decode a frame now (its bytes are not kept); its flow is added with others, its slot fetched meanwhile. */
 static inline void bpft_meter_frame(struct bpft_meter *m, const struct bpft_frame *frame)
 {
-	struct bpft_flow *f = &m->batch[0][m->pending[0]]; /* most are IPv4 */
-
-	bpft_decode(&m->decoder, frame, f);
-	bpft_meter_count(&m->counters, frame, f);
-	if (f->version == 4) {
-		bpft_table_expect(m->table, 4, f);
-		if (++m->pending[0] == BPFT_BATCH)
-			bpft_meter_hand_over(m, 0);
-	} else if (f->version == 6) {
-		f = memcpy(&m->batch[1][m->pending[1]], f, sizeof *f);
-		bpft_table_expect(m->table, 6, f);
-		if (++m->pending[1] == BPFT_BATCH)
-			bpft_meter_hand_over(m, 1);
-	} else {
-		m->counters.skipped[f->skip]++;
-	}
+	if (!bpft_meter_plain(m, frame))
+		bpft_meter_any(m, frame);
 }
 
 #endif

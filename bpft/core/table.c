@@ -11,10 +11,10 @@ ALWAYS_INLINE void add_flows(struct bpft_table *t, const int v, const struct bpf
 	uint8_t *rec[BPFT_BATCH];
 
 	for (unsigned i = 0; i < n; i++)
-		rec[i] = prefetch_record(&h, (uint64_t)flows[i].tag << 32, key_size);
+		rec[i] = prefetch_record(&h, flows[i].tag, key_size);
 	for (unsigned i = 0; i < n; i++) {
 		const struct bpft_flow *f = &flows[i];
-		struct bpft_sums *s = prefetched_sums(t, v, f->key.word, (uint64_t)f->tag << 32, rec[i], folded, key_size);
+		struct bpft_sums *s = prefetched_sums(t, v, f->key.word, f->tag, rec[i], folded, key_size);
 
 		if (s) {
 			s->packets += f->packets;
@@ -32,14 +32,14 @@ void bpft_table_add_flows(struct bpft_table *t, int version, const struct bpft_f
 		add_flows(t, 1, flows, n, K6);
 }
 
-static void add_times(struct bpft_counters *to, int64_t first_ns, int64_t last_ns)
+void bpft_count_time(struct bpft_counters *to, int64_t ns)
 {
-	if (!first_ns)
+	if (!ns)
 		return;
-	if (!to->first_ns || last_ns > to->last_ns)
-		to->last_ns = last_ns;
-	if (!to->first_ns || first_ns < to->first_ns)
-		to->first_ns = first_ns;
+	if (!to->first_ns || ns > to->last_ns)
+		to->last_ns = ns;
+	if (!to->first_ns || ns < to->first_ns)
+		to->first_ns = ns;
 }
 
 void bpft_table_add_counters(struct bpft_table *t, const struct bpft_counters *from)
@@ -57,7 +57,8 @@ void bpft_table_add_counters(struct bpft_table *t, const struct bpft_counters *f
 		to->dir[i].wire_frames += from->dir[i].wire_frames;
 		to->dir[i].wire_bytes += from->dir[i].wire_bytes;
 	}
-	add_times(to, from->first_ns, from->last_ns);
+	bpft_count_time(to, from->first_ns);
+	bpft_count_time(to, from->last_ns);
 }
 
 void bpft_table_merge(struct bpft_table *t, const struct bpft_table *src)
@@ -72,9 +73,10 @@ void bpft_table_add_share(struct bpft_table *t, const struct bpft_table *src, ui
 
 	for (int v = 0; v < 2; v++) {
 		const struct half *h = &src->half[v];
-		for (uint32_t at = 0; at < h->count; at += CHUNK)
-			bpft_table_add_records(t, v ? 6 : 4, h->chunk[at >> CHUNK_BITS],
-			                       h->count - at < CHUNK ? h->count - at : CHUNK, &raw);
+		for (uint32_t i = 0, first = 1; i < h->chunks; i++, first = 0) { /* the first record is number 0 */
+			uint32_t left = h->count - (i << CHUNK_BITS) + 1, here = left < CHUNK ? left : CHUNK;
+			bpft_table_add_records(t, v ? 6 : 4, h->chunk[i] + first * bpft_rec_size(v ? 6 : 4), here - first, &raw);
+		}
 	}
 }
 
@@ -84,9 +86,12 @@ struct bpft_table *bpft_table_new(uint64_t max_flows)
 {
 	struct bpft_table *t = calloc(1, sizeof *t);
 
+	if (!t)
+		return NULL;
 	bpft_draw_hash_key();
-	if (t)
-		t->max_flows = max_flows;
+	bpft_half_init(&t->half[0]);
+	bpft_half_init(&t->half[1]);
+	t->max_flows = max_flows;
 	return t;
 }
 
@@ -119,21 +124,21 @@ size_t bpft_table_memory(const struct bpft_table *t)
 	for (int v = 0; v < 2; v++) {
 		const struct half *h = &t->half[v];
 		bytes += h->chunks * sizeof *h->chunk + h->count * bpft_rec_size(v ? 6 : 4);
-		if (h->index)
-			bytes += sizeof *h->index << h->bits;
+		if (h->chunks)
+			bytes += bpft_half_slots(h) * sizeof *h->index;
 	}
 	return bytes;
 }
 
 const void *bpft_table_record(const struct bpft_table *t, int version, uint32_t number)
 {
-	return version == 4 ? record(&t->half[0], number, K4) : record(&t->half[1], number, K6);
+	return version == 4 ? record(&t->half[0], number + 1, K4) : record(&t->half[1], number + 1, K6);
 }
 
 const struct bpft_sums *bpft_table_get(const struct bpft_table *t, int version, const void *key)
 {
-	uint8_t *rec = version == 4 ? find(&t->half[0], key, hash(key, K4), K4)
-	                            : find(&t->half[1], key, hash(key, K6), K6);
+	uint8_t *rec = version == 4 ? find(&t->half[0], key, tag_of(key, K4), K4)
+	                            : find(&t->half[1], key, tag_of(key, K6), K6);
 
 	return rec ? sums_of(rec, bpft_key_size(version)) : NULL;
 }
@@ -142,6 +147,6 @@ void bpft_table_totals(const struct bpft_table *t, struct bpft_sums *sums)
 {
 	memset(sums, 0, sizeof *sums);
 	for (int v = 0; v < 2; v++)
-		for (uint32_t i = 0; i < t->half[v].count; i++)
+		for (uint32_t i = 1; i <= t->half[v].count; i++)
 			add_sums(sums, sums_of(record(&t->half[v], i, v ? K6 : K4), v ? K6 : K4));
 }

@@ -28,6 +28,8 @@ enum { BPFT_BATCH = 32 };    /* flows in flight: enough to hide cache misses */
 
 /* Add up to BPFT_BATCH flows of one IP version, each expected before (bpft_table_expect()); counters are told apart. */
 void bpft_table_add_flows(struct bpft_table *t, int version, const struct bpft_flow *flows, unsigned n);
+/* Make first_ns and last_ns reach to ns; 0: the source knows no time. */
+void bpft_count_time(struct bpft_counters *to, int64_t ns);
 void bpft_table_add_counters(struct bpft_table *t, const struct bpft_counters *more);
 /* Add src's records and counters. */
 void bpft_table_merge(struct bpft_table *t, const struct bpft_table *src);
@@ -83,7 +85,7 @@ size_t bpft_view_records(const struct bpft_view *v, uint64_t start, size_t n, vo
 
 /* ---- records as bytes ------------------------------------------------------ */
 
-const void *bpft_table_record(const struct bpft_table *t, int version, uint32_t number); /* for view.c alone */
+const void *bpft_table_record(const struct bpft_table *t, int version, uint32_t number); /* from 0; for view.c alone */
 
 static inline size_t bpft_key_size(int version)
 {

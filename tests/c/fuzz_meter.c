@@ -18,22 +18,20 @@ enum { SOME = 100, FEW = 6, MERGED = 1 << 20 /* bytes; no interface hands over l
 static bool never(void) { return false; }
 
 /* What is decided at once for plain frames is what the rules say in full. */
-static void same_the_long_way(const struct bpft_decoder *decoder, const struct bpft_frame *frame, const struct bpft_flow *flow)
+static void same_the_long_way(const struct bpft_decoder *decoder, const struct bpft_frame *frame,
+                              const struct bpft_flow *flow, const struct bpft_fate *fate)
 {
-	struct bpft_decoder slow = *decoder;
-	struct bpft_flow again = { .wire = frame->wirelen + (frame->vlan ? 4 : 0), .dir = flow->dir };
+	struct bpft_flow again;
+	int version = bpft_plain_version(decoder, frame);
 
-	bpft_decode_any(&slow, frame, &again);
-	CHECK(again.version == flow->version && again.packets == flow->packets && again.wire == flow->wire);
-	if (flow->version == 0)
-		CHECK(again.skip == flow->skip);
-	else
-		CHECK(again.all == flow->all && again.data == flow->data &&
-		      !memcmp(&again.key, &flow->key, bpft_key_size(flow->version)));
+	if (version && bpft_decode_plain(decoder, frame, version, &again))
+		CHECK(version == fate->version && again.packets == flow->packets && again.all == flow->all &&
+		      again.data == flow->data && bpft_untagged(frame) == fate->more && frame->dir == fate->dir &&
+		      !memcmp(&again.key, &flow->key, bpft_key_size(version)));
 }
 
-/* Decode a copy of just the captured bytes, so that the sanitizer sees a byte read behind them. */
-static void decode(struct bpft_decoder *decoder, const struct bpft_frame *frame, struct bpft_flow *flow)
+/* Decode a copy of just the captured bytes, so that the sanitizer sees a byte read behind them.  Returns the version. */
+static int decode(struct bpft_decoder *decoder, const struct bpft_frame *frame, struct bpft_flow *flow)
 {
 	struct bpft_frame exact = *frame;
 	uint8_t *copy = malloc(frame->caplen ? frame->caplen : 1);
@@ -41,16 +39,18 @@ static void decode(struct bpft_decoder *decoder, const struct bpft_frame *frame,
 	CHECK(copy);
 	memcpy(copy, frame->data, frame->caplen);
 	exact.data = frame->caplen ? copy : copy + 1;
-	bpft_decode(decoder, &exact, flow);
-	same_the_long_way(decoder, &exact, flow);
+	bpft_decoder_link(decoder, frame->linktype);
+	struct bpft_fate fate = bpft_decode(decoder, &exact, flow);
+	same_the_long_way(decoder, &exact, flow, &fate);
 	free(copy);
-	CHECK(flow->version == 0 || flow->version == 4 || flow->version == 6);
-	CHECK(flow->version || flow->skip < BPFT_NSKIP);
-	CHECK(flow->dir <= BPFT_DIR_TX);
-	if (flow->version) {
+	CHECK(fate.version == 0 || fate.version == 4 || fate.version == 6);
+	CHECK(fate.version || fate.skip < BPFT_NSKIP);
+	CHECK(fate.dir <= BPFT_DIR_TX);
+	if (fate.version) {
 		CHECK(flow->packets >= 1 && flow->data <= flow->all);
 		CHECK(decoder->mtu || (flow->packets == 1 && flow->all <= frame->wirelen));
 	}
+	return fate.version;
 }
 
 static void check_sums(const struct bpft_sums *a, const struct bpft_sums *b)
@@ -91,9 +91,38 @@ static void check_table(struct bpft_table *t)
 	check_sums(&totals, &viewed);
 }
 
+/* The whole file as bpft reads it: plain records in one go, the rest one by one. */
+static void check_quick(int fd, const struct bpft_table *expected)
+{
+	struct bpft_meter m = {.decoder = {.linktype = -1}, .table = bpft_table_new(0)};
+	char error[256] = "";
+
+	CHECK(m.table && lseek(fd, 0, SEEK_SET) == 0);
+	struct bpft_reader *reader = bpft_reader_open(fd, never, error);
+	for (struct bpft_frame frame; reader;) {
+		if (bpft_reader_plain(reader, &frame) && frame.linktype == m.decoder.linktype && bpft_meter_plain(&m, &frame)) {
+			bpft_reader_take(reader, &frame);
+			continue;
+		}
+		if (!bpft_reader_next(reader, &frame))
+			break;
+		bpft_decoder_link(&m.decoder, frame.linktype);
+		bpft_meter_frame(&m, &frame);
+	}
+	bpft_reader_close(reader);
+	bpft_meter_flush(&m);
+	struct bpft_sums a, b;
+	bpft_table_totals(m.table, &a);
+	bpft_table_totals(expected, &b);
+	check_sums(&a, &b);
+	CHECK(bpft_table_count(m.table, 0) == bpft_table_count(expected, 0));
+	check_table(m.table);
+	bpft_table_free(m.table);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct bpft_decoder captured = {.linktype = -1}, live = {.linktype = -1, .mtu = 1500, .have_mac = true};
+	struct bpft_decoder captured = {0}, live = {.mtu = 1500};
 	struct bpft_meter whole = {.decoder = captured, .table = bpft_table_new(0)};
 	struct bpft_meter few = {.decoder = captured, .table = bpft_table_new(FEW)};
 	struct bpft_sums a, b, decoded = {0};
@@ -110,12 +139,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		for (n = 0; n < SOME && reader && bpft_reader_next(reader, &frame); n++) {
 			CHECK(frame.caplen <= BPFT_MAX_CAPLEN && frame.caplen <= frame.wirelen);
-			decode(&captured, &frame, &flow);
-			if (flow.version) {
+			if (decode(&captured, &frame, &flow)) {
 				decoded.packets += flow.packets;
 				decoded.all += flow.all;
 				decoded.data += flow.data;
 			}
+			bpft_decoder_link(&whole.decoder, frame.linktype);
+			bpft_decoder_link(&few.decoder, frame.linktype);
 			bpft_meter_frame(&whole, &frame);
 			bpft_meter_frame(&few, &frame);
 			if (frame.wirelen <= MERGED)
@@ -128,6 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(bpft_table_count(few.table, 0) <= FEW);
 	}
 	bpft_reader_close(reader);
+	check_quick(fd, whole.table);
 	close(fd);
 	bpft_table_totals(whole.table, &a);
 	check_sums(&decoded, &a);
