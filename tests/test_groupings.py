@@ -33,7 +33,8 @@ MINUTE = 60 * SECOND
 TURNS = {
     "Europe/Rome": ["2026-03-29T01:00", "2026-10-25T01:00", "2026-01-31T23:00", "2026-12-31T23:00"],
     "Australia/Lord_Howe": ["2026-04-04T15:00", "2026-10-03T15:30", "2026-02-28T13:00"],
-    "America/Havana": ["2026-03-08T05:00", "2026-11-01T05:00"],  # its clock is set at midnight
+    # Its clock is set at midnight; of later years DuckDB and the system may know different laws.
+    "America/Havana": ["2024-03-10T05:00", "2024-11-03T05:00"],
     "Asia/Kathmandu": ["2026-02-28T18:15"],
 }
 #: What a dimension is in SQL: (column, expression as seen from the source, as seen from the destination).
