@@ -34,7 +34,7 @@ void bpft_reader_close(struct bpft_reader *r);
 
 /* What most records are: plain, whole at hand and not empty.  The next one, which stays the next until it was taken.
  * false: bpft_reader_next() knows.  All are of the link type that the last frame from there had. */
-static inline bool bpft_reader_plain(const struct bpft_reader *r, struct bpft_frame *f)
+ALWAYS_INLINE bool bpft_reader_plain(const struct bpft_reader *r, struct bpft_frame *f)
 {
 	size_t left = (size_t)(r->end - r->at);
 	uint32_t word[4];         /* seconds, fraction, captured, on the wire */
@@ -51,7 +51,7 @@ static inline bool bpft_reader_plain(const struct bpft_reader *r, struct bpft_fr
 	return true;
 }
 
-static inline void bpft_reader_take(struct bpft_reader *r, const struct bpft_frame *f)
+ALWAYS_INLINE void bpft_reader_take(struct bpft_reader *r, const struct bpft_frame *f)
 {
 	enum { AHEAD = 2048 };
 

@@ -195,7 +195,8 @@ static int dispatch(struct bpft_engine *e, struct bpft_meter *meter, int burst)
 		r->left--;
 		bpft_fetch(at + BPFT_LIVE_AHEAD, (size_t)(r->next - at));
 		if (take(r, at, &frame)) {
-			bpft_meter_frame(meter, &frame);
+			if (!bpft_meter_plain(meter, &frame))
+				bpft_meter_frame(meter, &frame);
 			n++;
 		}
 	}

@@ -53,7 +53,7 @@ static inline uint64_t bpft_tail_word(const uint8_t *ports, uint8_t proto, uint8
 /* What most frames are, decided in few branches, as bpft_decode() would decide it: Ethernet, IPv4 without options or IPv6
  * without extensions, TCP or UDP with its whole header captured, lengths that agree, not merged, addresses and ports kept.
  * Which IP version a frame may be plain of; 0: none. */
-static inline int bpft_plain_version(const struct bpft_decoder *dec, const struct bpft_frame *frame)
+ALWAYS_INLINE int bpft_plain_version(const struct bpft_decoder *dec, const struct bpft_frame *frame)
 {
 	enum { IP4 = 0x0800, IP6 = 0x86DD, L4 = 20 /* bytes looked at of a transport header */ };
 	const uint8_t *ip = frame->data + BPFT_ETHER_HEADER;
@@ -69,7 +69,7 @@ static inline int bpft_plain_version(const struct bpft_decoder *dec, const struc
 }
 
 /* ... and its flow, with keys written by words, which are hashed next.  false: it is not plain after all. */
-static inline bool bpft_decode_plain(const struct bpft_decoder *dec, const struct bpft_frame *frame, const int version,
+ALWAYS_INLINE bool bpft_decode_plain(const struct bpft_decoder *dec, const struct bpft_frame *frame, const int version,
                                      struct bpft_flow *f)
 {
 	enum { TCP = 20, UDP = 8 /* header bytes */ };

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
 /* ---- key and record --------------------------------------------------- */
 
 /* Bits of a key's flags.  Direction is SEMANTICS C5; the others say what the

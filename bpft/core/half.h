@@ -35,8 +35,6 @@ struct bpft_table {
 
 enum { K4 = sizeof(struct bpft_key4), K6 = sizeof(struct bpft_key6) };
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
 static inline uint64_t bpft_half_slots(const struct half *h) { return (uint64_t)h->mask + 1; }
 
 /* ---- half.c -------------------------------------------------------------------- */

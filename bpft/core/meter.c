@@ -23,7 +23,8 @@ void bpft_meter_flush(struct bpft_meter *m)
 	*n = (struct bpft_counters){0};
 }
 
-void bpft_meter_any(struct bpft_meter *m, const struct bpft_frame *frame)
+/* The long way. */
+static void meter_any(struct bpft_meter *m, const struct bpft_frame *frame)
 {
 	struct bpft_flow f;
 	const struct bpft_fate fate = bpft_decode(&m->decoder, frame, &f);
@@ -37,4 +38,10 @@ void bpft_meter_any(struct bpft_meter *m, const struct bpft_frame *frame)
 		bpft_meter_flow(m, 6, memcpy(&m->batch[1][m->pending[1]], &f, sizeof f));
 	else
 		n->skipped[fate.skip]++;
+}
+
+void bpft_meter_frame(struct bpft_meter *m, const struct bpft_frame *frame)
+{
+	if (!bpft_meter_plain(m, frame))
+		meter_any(m, frame);
 }

@@ -19,10 +19,10 @@ void bpft_meter_hand_over(struct bpft_meter *m, int half);
 /* From here on the table knows all frames, and its counters agree with its records (C3). */
 void bpft_meter_flush(struct bpft_meter *m);
 /* Count a frame now: its bytes are not kept. */
-void bpft_meter_any(struct bpft_meter *m, const struct bpft_frame *frame);
+void bpft_meter_frame(struct bpft_meter *m, const struct bpft_frame *frame);
 
 /* A frame into the counters that every frame is in; more: its bytes on the wire beyond those tapped. */
-static inline void bpft_meter_count(struct bpft_counters *n, const struct bpft_frame *frame, uint8_t dir, uint32_t more)
+ALWAYS_INLINE void bpft_meter_count(struct bpft_counters *n, const struct bpft_frame *frame, uint8_t dir, uint32_t more)
 {
 	n->dir[dir].frames++;
 	n->dir[dir].bytes += frame->wirelen;
@@ -35,7 +35,7 @@ static inline void bpft_meter_count(struct bpft_counters *n, const struct bpft_f
 }
 
 /* The flow behind those of its IP version, its slot fetched until they are added. */
-static inline void bpft_meter_flow(struct bpft_meter *m, const int version, struct bpft_flow *f)
+ALWAYS_INLINE void bpft_meter_flow(struct bpft_meter *m, const int version, struct bpft_flow *f)
 {
 	const int half = version != 4;
 
@@ -44,7 +44,7 @@ static inline void bpft_meter_flow(struct bpft_meter *m, const int version, stru
 		bpft_meter_hand_over(m, half);
 }
 
-static inline bool bpft_meter_plain_of(struct bpft_meter *m, const struct bpft_frame *frame, const int version)
+ALWAYS_INLINE bool bpft_meter_plain_of(struct bpft_meter *m, const struct bpft_frame *frame, const int version)
 {
 	struct bpft_flow *f = &m->batch[version != 4][m->pending[version != 4]];
 
@@ -55,9 +55,9 @@ static inline bool bpft_meter_plain_of(struct bpft_meter *m, const struct bpft_f
 	return true;
 }
 
-/* bpft_meter_any() for a plain frame.  Inlined where frames are made, so that these need not lie in memory, and what a
+/* bpft_meter_frame() for a plain frame.  Inlined where frames are made, so that these need not lie in memory, and what a
  * source does not know of them costs nothing.  false: ask that. */
-static inline bool bpft_meter_plain(struct bpft_meter *m, const struct bpft_frame *frame)
+ALWAYS_INLINE bool bpft_meter_plain(struct bpft_meter *m, const struct bpft_frame *frame)
 {
 	switch (bpft_plain_version(&m->decoder, frame)) {
 	case 4:
@@ -67,12 +67,6 @@ static inline bool bpft_meter_plain(struct bpft_meter *m, const struct bpft_fram
 	default:
 		return false;
 	}
-}
-
-static inline void bpft_meter_frame(struct bpft_meter *m, const struct bpft_frame *frame)
-{
-	if (!bpft_meter_plain(m, frame))
-		bpft_meter_any(m, frame);
 }
 
 #endif
