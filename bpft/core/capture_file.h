@@ -55,8 +55,10 @@ ALWAYS_INLINE void bpft_reader_take(struct bpft_reader *r, const struct bpft_fra
 {
 	enum { AHEAD = 2048 };
 
-	r->at = f->data + f->caplen;
-	bpft_fetch(r->at + AHEAD, r->far ? f->caplen : 0);
+	const uint8_t *next = f->data + f->caplen;
+
+	bpft_fetch(r->at + AHEAD, r->far ? (size_t)(next - r->at) : 0);
+	r->at = next;
 }
 
 #endif
