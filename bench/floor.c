@@ -76,6 +76,8 @@ static inline uint64_t walk(int fd, const unsigned mode)
 	}
 	bpft_decoder_link(&meter.decoder, reader->linktype);
 	struct bpft_reader here = *reader; /* in registers */
+	struct bpft_run run = BPFT_RUN;
+
 	for (;; packets++) {
 		bool plain = bpft_reader_plain(&here, &frame);
 
@@ -86,6 +88,7 @@ static inline uint64_t walk(int fd, const unsigned mode)
 		else if (plain)
 			plain = bpft_meter_plain(&meter, &frame);
 		if (plain) {
+			bpft_run_count(&run, &frame);
 			bpft_reader_take(&here, &frame);
 			sum += flow->all;
 			continue;
@@ -99,6 +102,7 @@ static inline uint64_t walk(int fd, const unsigned mode)
 		else if (mode == 3)
 			bpft_meter_frame(&meter, &any);
 	}
+	bpft_meter_add_run(&meter, run);
 	bpft_meter_flush(&meter);
 	sink = sum;
 	bpft_reader_close(reader);

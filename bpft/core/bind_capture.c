@@ -91,32 +91,44 @@ static bool link_entry(struct source *s, int linktype)
 
 enum some { MORE, END, FAILED };
 
+static enum some next_of_any_link(struct source *s, struct bpft_frame *frame)
+{
+	if (!bpft_reader_next(s->reader, frame))
+		return END;
+	return frame->linktype == s->meter.decoder.linktype || link_entry(s, frame->linktype) ? MORE : FAILED;
+}
+
 /* The next LOOK_UP frames, of which those that pass the filter are metered.  FAILED: filter_error is set. */
 static inline enum some meter_some(struct source *s, const bool filtered)
 {
 	struct bpft_reader reader = *s->reader; /* a copy that stays in registers */
+	struct bpft_run run = BPFT_RUN;
+	enum some some = MORE;
 
 	for (unsigned i = 0; i < LOOK_UP; i++) {
 		struct bpft_frame plain, any;
 
 		if (!filtered && bpft_reader_plain(&reader, &plain) && bpft_meter_plain(&s->meter, &plain)) {
+			bpft_run_count(&run, &plain);
 			bpft_reader_take(&reader, &plain);
 		} else {
 			*s->reader = reader;
-			if (!bpft_reader_next(s->reader, &any))
-				return END;
+			some = next_of_any_link(s, &any);
 			reader = *s->reader;
-			if (any.linktype != s->meter.decoder.linktype && !link_entry(s, any.linktype))
-				return FAILED;
+			if (some != MORE)
+				break;
 			if (filtered && !bpf_filter(s->links[s->current].program.bf_insns, any.data, any.wirelen, any.caplen))
 				continue;
 			bpft_meter_frame(&s->meter, &any);
 		}
-		if (++s->frames == s->limit)
+		if (++s->frames == s->limit) {
+			some = END;
 			break;
+		}
 	}
 	*s->reader = reader;
-	return s->limit && s->frames == s->limit ? END : MORE;
+	bpft_meter_add_run(&s->meter, run);
+	return some;
 }
 
 /* Meter to the end, the limit, or where it breaks; false: filter_error is set, or a signal's exception. */

@@ -38,7 +38,7 @@ struct reader {
 	uint64_t read_up_to;      /* offset in the input up to which reading was found better than looking at the map */
 	uint8_t *buf;             /* what is read into, where nothing is mapped; owned */
 	size_t size;              /* its capacity, bytes */
-	bool plain;               /* pcap: records that bpft_reader_next() knows */
+	bool plain;               /* pcap: records that bpft_reader_plain() knows */
 	enum bpft_format format;
 	bool big_endian;
 	/* pcap */
@@ -56,19 +56,20 @@ struct reader {
 /* Offset in the input. */
 static uint64_t position(const struct reader *r) { return r->base + (uint64_t)(r->shown.at - r->window); }
 
-/* What stands here is not what was written: the file has become shorter than its map. */
+/* What stands here is not what was written: the file has become shorter than it was. */
 static bool lost(const struct reader *r)
 {
 	enum { HEADER = 8 /* bytes, the least of any */ };
 
 	return bpft_map_lost(&r->map, position(r) + HEADER);
 }
+static const char cut_short[] = "the file was cut short while it was read";
 
 /* Say at which byte of the input it breaks and why; what was read before stands. */
 static void broken(struct reader *r, const char *what, uint64_t number)
 {
 	if (lost(r)) {
-		what = "the file was cut short while it was read";
+		what = cut_short;
 		number = UINT64_MAX;
 	}
 	snprintf(r->error, sizeof r->error, "broken at byte %llu: %s", (unsigned long long)position(r), what);
@@ -155,6 +156,8 @@ static bool want(struct reader *r, size_t n)
 			continue;
 		if (got < 0)
 			broken(r, strerror(errno), NO_NUMBER);
+		else if (!got && bpft_map_lost(&r->map, r->base + (uint64_t)(r->fill - r->buf) + 1))
+			broken(r, cut_short, NO_NUMBER);
 		if (got <= 0) {
 			r->eof = true;
 			return false;

@@ -76,8 +76,7 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *h, const u_char *b
 	};
 
 	bpft_fetch(bytes + BPFT_LIVE_AHEAD, h->caplen + KERNEL_HEADER);
-	if (!bpft_meter_plain(p->meter, &frame))
-		bpft_meter_frame(p->meter, &frame);
+	bpft_meter_live(p->meter, &frame);
 }
 
 /* The MTU as it is now, at most so old. */

@@ -42,6 +42,8 @@ static void meter_any(struct bpft_meter *m, const struct bpft_frame *frame)
 
 void bpft_meter_frame(struct bpft_meter *m, const struct bpft_frame *frame)
 {
-	if (!bpft_meter_plain(m, frame))
+	if (bpft_meter_plain(m, frame))
+		bpft_meter_count(&m->counters, frame, frame->dir, bpft_untagged(frame));
+	else
 		meter_any(m, frame);
 }

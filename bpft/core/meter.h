@@ -50,13 +50,12 @@ ALWAYS_INLINE bool bpft_meter_plain_of(struct bpft_meter *m, const struct bpft_f
 
 	if (!bpft_decode_plain(&m->decoder, frame, version, f))
 		return false;
-	bpft_meter_count(&m->counters, frame, frame->dir, bpft_untagged(frame));
 	bpft_meter_flow(m, version, f);
 	return true;
 }
 
-/* bpft_meter_frame() for a plain frame.  Inlined where frames are made, so that these need not lie in memory, and what a
- * source does not know of them costs nothing.  false: ask that. */
+/* A plain frame, whose source still has to count it.  Inlined where frames are made, so that these need not lie in memory,
+ * and what a source does not know of them costs nothing.  false: it is not plain, bpft_meter_frame() does it. */
 ALWAYS_INLINE bool bpft_meter_plain(struct bpft_meter *m, const struct bpft_frame *frame)
 {
 	switch (bpft_plain_version(&m->decoder, frame)) {
@@ -67,6 +66,40 @@ ALWAYS_INLINE bool bpft_meter_plain(struct bpft_meter *m, const struct bpft_fram
 	default:
 		return false;
 	}
+}
+
+/* bpft_meter_frame(), with plain frames inlined. */
+ALWAYS_INLINE void bpft_meter_live(struct bpft_meter *m, const struct bpft_frame *frame)
+{
+	if (bpft_meter_plain(m, frame))
+		bpft_meter_count(&m->counters, frame, frame->dir, bpft_untagged(frame));
+	else
+		bpft_meter_frame(m, frame);
+}
+
+struct bpft_run {                      /* plain frames of a file, counted in registers */
+	uint64_t frames, bytes;
+	uint64_t before;               /* ns before the first, so that a time that is not known is the last of all */
+	int64_t last_ns;
+};
+#define BPFT_RUN {.before = UINT64_MAX}
+
+ALWAYS_INLINE void bpft_run_count(struct bpft_run *run, const struct bpft_frame *frame)
+{
+	const uint64_t before = (uint64_t)frame->ns - 1;
+
+	run->frames++;
+	run->bytes += frame->wirelen;
+	run->before = before < run->before ? before : run->before;
+	run->last_ns = frame->ns > run->last_ns ? frame->ns : run->last_ns;
+}
+
+static inline void bpft_meter_add_run(struct bpft_meter *m, const struct bpft_run run)
+{
+	m->counters.dir[BPFT_DIR_UNKNOWN].frames += run.frames;
+	m->counters.dir[BPFT_DIR_UNKNOWN].bytes += run.bytes;
+	bpft_count_time(&m->counters, (int64_t)(run.before + 1));
+	bpft_count_time(&m->counters, run.last_ns);
 }
 
 #endif

@@ -8,7 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -264,6 +264,12 @@ class Link:
                 struct.pack_into(">I", frame, 26, 0x0B000000 + number)
                 sender.send(frame)
         return flows, flows * 46, flows * 18
+
+    def send(self, frames: Iterable[bytes]) -> None:
+        """Frames as they are."""
+        with self._raw() as sender:
+            for frame in frames:
+                sender.send(frame)
 
     def frame(self, tag: bytes, src: bytes, size: int) -> bytearray:
         """A UDP packet to 12.0.0.1, where nobody answers."""

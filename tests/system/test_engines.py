@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import frames as f
 import pytest
 from lab import Link, add
 from suite import PROJECT, Daemon, environment, headers, program, rows, run, total
 
 import bpft
+from bpft.core import _core as core
 
 ENGINES = ("ring", "pcap")
 COUNTING = {"ring": "wire-exact", "pcap": "wire-estimated"}
@@ -160,6 +162,52 @@ def test_tags_that_the_kernel_took_out(
     assert sum(wire_bytes for *_, wire_bytes in header.counters.direction.values()) == (
         4 * (14 + 4 + 28 + 500) if tagged else 0
     )
+
+
+#: (what it is, frame): large ones among them, of which the ring keeps no more than it needs.
+LARGE = bytes(1000)
+SHAPES = [
+    ("tcp", f.ether(0x0800, f.ipv4(f.tcp(LARGE, 1, 80), f.TCP))),
+    ("tcp with options", f.ether(0x0800, f.ipv4(f.tcp(bytes(40) + LARGE, 2, 80, offset=15), f.TCP))),
+    ("tcp, nothing in it", f.ether(0x0800, f.ipv4(f.tcp(b"", 3, 80), f.TCP))),
+    ("ip options", f.ether(0x0800, f.ipv4(f.tcp(LARGE, 4, 80), f.TCP, options=bytes(40)))),
+    ("first fragment", f.ether(0x0800, f.ipv4(f.tcp(LARGE, 5, 80), f.TCP, more=True))),
+    ("later fragment", f.ether(0x0800, f.ipv4(LARGE, f.TCP, offset=100, src="10.0.0.6"))),
+    ("udp", f.ether(0x0800, f.ipv4(f.udp(LARGE, 7, 53), f.UDP))),
+    ("tcp on ipv6", f.ether(0x86DD, f.ipv6(f.tcp(LARGE, 8, 80), f.TCP))),
+    ("tcp with options on ipv6", f.ether(0x86DD, f.ipv6(f.tcp(bytes(40) + LARGE, 9, 80, offset=15), f.TCP))),
+    ("extension headers", f.ether(0x86DD, f.ipv6(f.extension(f.TCP, f.tcp(LARGE, 10, 80), bytes(38)), 0))),
+    ("mpls", f.ether(0x8847, f.mpls(f.ipv4(f.tcp(LARGE, 11, 80), f.TCP), 7))),
+    ("two tags", f.ether(0x88A8, f.vlan(0x8100, f.vlan(0x0800, f.ipv4(f.tcp(LARGE, 12, 80), f.TCP))))),
+    ("not ip", f.ether(0x0806, bytes(46))),
+    ("shorter than headers", f.ether(0x0800, f.ipv4(f.tcp(b"", 13, 80)[:14], f.TCP, total=40))),
+]
+
+
+@pytest.mark.parametrize("expression", ["", "tcp", "ip6 or ip[8] = 64", "not port 53"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_frames_of_every_shape(
+    make_daemon: MakeDaemon, link: Link, engine: str, expression: str, tmp_path: Path
+) -> None:
+    """Whatever is left of a frame in the kernel's buffer, it is counted as in a capture file that has all of it."""
+    capture = tmp_path / "shapes.pcap"
+    capture.write_bytes(f.pcap([frame for _, frame in SHAPES]))
+    daemon = make_daemon(link)
+    daemon.start("--engine", engine, *expression.split())
+    link.send(frame for _, frame in SHAPES)
+    time.sleep(SETTLE)
+    daemon.stop()
+    table = core.Table()
+    with capture.open("rb") as file:
+        core.read_capture(file.fileno(), table, expression)
+    live, kept = headers(daemon.dump)[0].counters, table.counters()
+    assert total(rows(daemon.dump)) == table.totals()
+    assert (live.seen, live.counted, dict(live.skipped)) == (
+        kept["seen"],
+        kept["counted"],
+        {reason: count for reason, count in kept["skipped"].items() if count},
+    )
+    assert len(rows(daemon.dump)) == len(table)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
