@@ -23,6 +23,7 @@ void bpft_draw_hash_key(void)
 	if (!bpft_hash_key[0] && getentropy(bpft_hash_key, sizeof bpft_hash_key))
 		abort(); /* fails only for lengths above 256 */
 	bpft_hash_key[0] |= 1;
+	bpft_hash_key[2] |= 1; /* it is multiplied by: no bit may be lost */
 	memcpy(no_record, bpft_hash_key, sizeof bpft_hash_key);
 }
 
