@@ -48,7 +48,6 @@ struct link_filter {             /* a link type met, and the expression compiled
 	struct bpf_program program;
 };
 
-
 struct source {                  /* a capture file being metered */
 	struct bpft_reader *reader;
 	struct bpft_meter meter;

@@ -12,7 +12,7 @@ enum { BPFT_MAX_CAPLEN = 262144 }; /* libpcap's MAXIMUM_SNAPLEN: a longer record
 
 struct bpft_reader {              /* what bpft_reader_next() needs; the rest is in capture_file.c */
 	const uint8_t *at;        /* read up to here */
-	const uint8_t *end;       /* and plain records are at hand up to here: as pcap has them today, in this machine's byte order */
+	const uint8_t *end;       /* and plain records, pcap's of today in this machine's byte order, are at hand up to here */
 	uint32_t tick;            /* pcap: ns a tick of the fraction */
 	int linktype;             /* pcap: the file's; pcapng: -1 */
 	bool far;                 /* what is at hand was not copied just now: no cache has it yet */

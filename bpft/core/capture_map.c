@@ -13,6 +13,9 @@ enum { POPULATE = MADV_POPULATE_READ };
 enum { POPULATE = 22 };          /* Linux 5.14; what does not know it refuses it */
 #endif
 
+#ifndef BPFT_MAP_WORTH           /* ns a page: those that lie together in large folios take 5, those that do not 250 */
+#define BPFT_MAP_WORTH 130
+#endif
 enum { LARGE = 2 << 20 };        /* bytes: what one large folio holds is mapped at once, unless a part of it is let go */
 
 static _Thread_local struct bpft_map *current;
@@ -41,25 +44,31 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
 		raise(number);
 }
 
+/* Have the signal, also if somebody took it since the last time. */
 static void install(void)
 {
-	struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_ONSTACK}, now;
 
+	pthread_mutex_lock(&lock);
 	page = (size_t)sysconf(_SC_PAGESIZE);
 	sigemptyset(&action.sa_mask);
-	sigaction(SIGBUS, &action, &before);
+	if (!sigaction(SIGBUS, NULL, &now) && now.sa_sigaction != on_bus_error) {
+		before = now;
+		sigaction(SIGBUS, &action, NULL);
+	}
+	pthread_mutex_unlock(&lock);
 }
 
 bool bpft_map_open(struct bpft_map *m, int fd)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct stat about;
 	off_t from = lseek(fd, 0, SEEK_CUR);
 
 	*m = (struct bpft_map){.fd = fd};
 	if (current || from < 0 || fstat(fd, &about) || !S_ISREG(about.st_mode) || about.st_size <= from)
 		return false;
-	pthread_once(&once, install);
+	install();
 	size_t ahead = (size_t)from % page, size = (size_t)(about.st_size - from);
 	uint8_t *p = mmap(NULL, size + ahead, PROT_READ, MAP_SHARED, fd, from - (off_t)ahead);
 	if (p == MAP_FAILED)
@@ -83,15 +92,12 @@ static int64_t now_ns(void)
 /* Map pages before they are looked at.  false: they cannot be had, or it took longer than copying them would. */
 static bool populate(uint8_t *first, const uint8_t *end)
 {
-	enum {
-		WORTH = 130,         /* ns a page: those that lie together in large folios take 5, those that do not 250 */
-		JUDGED = 128 << 10,  /* bytes by which it is told */
-	};
+	enum { JUDGED = 128 << 10 /* bytes by which it is told */ };
 
 	if (end - first > JUDGED) {
 		madvise(first, page, POPULATE); /* so that no page table is to be made meanwhile */
 		int64_t began = now_ns();
-		if (madvise(first, JUDGED, POPULATE) || now_ns() - began > (int64_t)(JUDGED / page * WORTH))
+		if (madvise(first, JUDGED, POPULATE) || now_ns() - began > (int64_t)(JUDGED / page) * BPFT_MAP_WORTH)
 			return false;
 	}
 	return !madvise(first, (size_t)(end - first), POPULATE);
@@ -124,7 +130,9 @@ bool bpft_map_lost(const struct bpft_map *m, uint64_t n)
 {
 	struct stat about;
 
-	if (!m->base || n > m->size)
+	if (!m->base)
 		return false;
+	if (n > m->size)
+		n = m->size;
 	return m->cut || (!fstat(m->fd, &about) && (uint64_t)about.st_size < m->from + n);
 }

@@ -1,4 +1,4 @@
-/* capture_map.h - a capture file as it lies in the kernel's memory: read without being copied. */
+/* capture_map.h - a capture file as it lies in the kernel's memory, looked at where that costs less than copying it. */
 #ifndef BPFT_CAPTURE_MAP_H
 #define BPFT_CAPTURE_MAP_H
 
@@ -24,7 +24,7 @@ void bpft_map_close(struct bpft_map *m);
 /* Have n bytes at `at` at hand, or more; what lies before is let go, so that memory does not grow with the file.  Returns
  * up to where; NULL: they are to be read, which works or tells why it does not, or costs less. */
 const uint8_t *bpft_map_show(struct bpft_map *m, const uint8_t *at, size_t n);
-/* Whether of the first n bytes some are lost: asked where what they say makes no sense. */
+/* Whether of the first n bytes, or of all there were, some are lost: asked where what they say makes no sense. */
 bool bpft_map_lost(const struct bpft_map *m, uint64_t n);
 
 #endif

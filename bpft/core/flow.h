@@ -100,7 +100,7 @@ struct bpft_flow {           /* the summary: what one frame adds, and to which k
 		struct bpft_key6 v6;
 		uint64_t word[5]; /* either, as it is hashed and compared */
 	} key;
-	uint64_t unused;     /* ... so that it takes one cache line */
+	uint64_t unused;     /* makes it as long as a cache line */
 };
 
 struct bpft_fate {           /* ... and what became of the frame, which is counted at once */

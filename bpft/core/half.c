@@ -20,10 +20,11 @@ static uint8_t *no_chunk[1] = {no_record};
 
 void bpft_draw_hash_key(void)
 {
-	if (!bpft_hash_key[0] && getentropy(bpft_hash_key, sizeof bpft_hash_key))
+	if (bpft_hash_key[0])
+		return;
+	if (getentropy(bpft_hash_key, sizeof bpft_hash_key))
 		abort(); /* fails only for lengths above 256 */
 	bpft_hash_key[0] |= 1;
-	bpft_hash_key[2] |= 1; /* it is multiplied by: no bit may be lost */
 	memcpy(no_record, bpft_hash_key, sizeof bpft_hash_key);
 }
 
@@ -142,7 +143,7 @@ static void compact(struct half *h, unsigned edge, uint64_t *quota, struct bpft_
 	}
 	h->count = kept;
 	h->other = other;
-	while (h->chunks > 1 && (h->chunks - 1) << CHUNK_BITS > kept)
+	while (h->chunks > 1 && (h->chunks - 1) << CHUNK_BITS > kept + 1) /* "other" may still come */
 		bpft_pages_free(h->chunk[--h->chunks], CHUNK * rec_size(key_size));
 }
 
@@ -187,7 +188,7 @@ void bpft_table_fold(struct bpft_table *t)
 		compact(&t->half[v], edge, &quota, &gone, key_size[v]);
 		if (t->half[v].count < before) {
 			struct bpft_sums *other = bpft_half_other(&t->half[v], key_size[v]);
-			if (other) /* compact left room: a record went */
+			if (other) /* compact left room for it: a record went */
 				add_sums(other, &gone);
 		}
 	}

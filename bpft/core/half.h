@@ -69,11 +69,10 @@ ALWAYS_INLINE uint64_t hash(const void *key, const size_t size)
 	uint64_t w[5];
 
 	memcpy(w, key, size);
-	if (size == sizeof(struct bpft_key4)) { /* the product's two words once more, as a sum of them that nobody knows */
-		const uint64_t a = w[0] ^ bpft_hash_key[0], b = w[1] ^ bpft_hash_key[1];
-
-		return a * b * bpft_hash_key[2] + (uint64_t)((unsigned __int128)a * b >> 64);
-	}
+	/* The second product is of both words of the first, folded: without it, or as a sum, addresses and ports in a row lie in a
+	 * row in the index too. */
+	if (size == sizeof(struct bpft_key4))
+		return mix(mix(w[0] ^ bpft_hash_key[0], w[1] ^ bpft_hash_key[1]), bpft_hash_key[2]);
 	return mix(mix(w[0] ^ bpft_hash_key[0], w[1] ^ bpft_hash_key[1]) ^ mix(w[2] ^ bpft_hash_key[2], w[3] ^ bpft_hash_key[3]),
 	           w[4] ^ bpft_hash_key[4]);
 }

@@ -28,7 +28,7 @@ ALWAYS_INLINE void bpft_meter_count(struct bpft_counters *n, const struct bpft_f
 	n->dir[dir].bytes += frame->wirelen;
 	if (more)
 		n->dir[dir].wire_bytes += more;
-	if (frame->ns >= n->last_ns && n->first_ns)
+	if (n->last_ns > 0 && frame->ns >= n->last_ns)
 		n->last_ns = frame->ns;
 	else
 		bpft_count_time(n, frame->ns);
