@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """An interface, counted: trafd with both engines beside nfpcapd on one veth pair, one after another.
 
-  live.py [--peers DIR] [--work DIR] [--seconds N] [--runs N] [--results FILE]
+  live.py [--peers DIR] [--work DIR] [--seconds N] [--runs N] [--results FILE] [interface] [sizes]
 
 DIR holds gen.py and txblast.c, by default ../shared/bench beside the project.  The sender has the first CPU, the
 capture the second.  CPU is that of all threads of the capture from just before the first packet until a second after
@@ -30,7 +30,7 @@ SCENES = {
     "60 bytes, 10k flows": ("--packets 2000000 --flows 10000 --zipf 1.1 --size 64 --seed 21", 700_000),
     "60 bytes, 1M flows": ("--packets 2000000 --flows 1000000 --zipf 0 --size 64 --seed 22", 300_000),
     "1514 bytes, 10k flows": ("--packets 200000 --flows 10000 --zipf 1.1 --size 1518 --seed 23", 300_000),
-    # The same flows in the same order: what the size of frames costs.
+    # The same flows in the same order.
     "60 bytes, as those": ("--packets 200000 --flows 10000 --zipf 1.1 --size 64 --seed 23", 300_000),
 }
 TOOLS = ("nfpcapd", "trafd --engine pcap", "trafd --engine ring")
@@ -96,6 +96,26 @@ def rows(scene: str, blast: Blast, options: argparse.Namespace) -> list[list[str
     return cells
 
 
+def sizes(blast: Blast, options: argparse.Namespace) -> list[str]:
+    """What large frames cost beside small ones of the same flows, in turn, so that what else goes on meets both."""
+    large, small = "1514 bytes, 10k flows", "60 bytes, as those"
+    cells = []
+    for tool in TOOLS[1:]:
+        costs: dict[str, list[float]] = {large: [], small: []}
+        for _ in range(options.runs + 2):
+            for scene, found in costs.items():
+                recipe, rate = SCENES[scene]
+                run = measure(tool, _capture(recipe, options), rate, options.seconds, blast, options.work / "out")
+                found.append(run.cpu_us)
+        medians = [statistics.median(costs[scene]) for scene in (small, large)]
+        cells.append([tool, *(f"{cost:.4f}" for cost in medians), f"{medians[1] / medians[0]:.2f}"])
+    return [
+        f"{origin('bench/live.py sizes')}  CPU us/packet, medians of {options.runs + 2} runs of {options.seconds:g} s, in turn.",
+        "",
+        *table(["tool", "60 bytes", "1514 bytes", "of 60 bytes"], cells),
+    ]
+
+
 def save(engine: str, blast: Blast, options: argparse.Namespace) -> list[str]:
     """A save of a million records while packets come in: how long it took, and what was lost."""
     capture = _capture(SAVED, options)
@@ -142,12 +162,21 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "bpft-bench")
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--results", type=Path, help="put the table there too")
+    parser.add_argument("--results", type=Path, help="put the tables there too")
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help="interface, sizes; default: both")
     options = parser.parse_args()
+    wanted = options.tables or ["interface", "sizes"]
+    if unknown := set(wanted) - {"interface", "sizes"}:
+        parser.error(f"no such table: {', '.join(sorted(unknown))}; there are interface and sizes")
     if not shutil.which("nfpcapd"):
         sys.exit("missing: nfpcapd; on Debian: apt-get install nfdump")
     options.work.mkdir(parents=True, exist_ok=True)
     blast = Blast(options.peers, options.work)
+    if "sizes" in wanted:
+        with pair():
+            publish({"What the size of frames costs": sizes(blast, options)}, options.results)
+    if "interface" not in wanted:
+        return
     with pair():
         saves = [save(engine, blast, options) for engine in ("pcap", "ring")]
         cells = [cells for scene in SCENES for cells in rows(scene, blast, options)]
