@@ -110,7 +110,8 @@ def sizes(blast: Blast, options: argparse.Namespace) -> list[str]:
         medians = [statistics.median(costs[scene]) for scene in (small, large)]
         cells.append([tool, *(f"{cost:.4f}" for cost in medians), f"{medians[1] / medians[0]:.2f}"])
     return [
-        f"{origin('bench/live.py sizes')}  CPU us/packet, medians of {options.runs + 2} runs of {options.seconds:g} s, in turn.",
+        f"{origin('bench/live.py sizes')}",
+        f"CPU us/packet, medians of {options.runs + 2} runs of {options.seconds:g} s, in turn.",
         "",
         *table(["tool", "60 bytes", "1514 bytes", "of 60 bytes"], cells),
     ]

@@ -24,7 +24,7 @@ enum request { NOTHING, SWAP, STATS };
 
 struct bpft_live {
 	struct bpft_engine *engine;
-	int timeout_ms;
+	int timeout_ms, snaplen;
 	int wake[2];         /* pipe: a byte makes run() look around */
 	int fds[BPFT_LIVE_FDS];
 	unsigned nfds;
@@ -100,6 +100,7 @@ struct bpft_live *bpft_live_open(const char *interface, enum bpft_live_engine wh
 		if (after[fd] && !before[fd])
 			l->fds[l->nfds++] = fd;
 	l->timeout_ms = o->timeout_ms;
+	l->snaplen = o->snaplen;
 	l->engine->have_mac = o->have_mac && l->engine->linktype == DLT_EN10MB;
 	memcpy(l->engine->mac, o->mac, sizeof o->mac);
 	l->meter.decoder = (struct bpft_decoder){.mtu = l->engine->ops->exact ? 0 : o->mtu, .key = o->key};
@@ -124,7 +125,10 @@ int bpft_live_set_filter(struct bpft_live *l, const char *expression, bool optim
 			return -1;
 		return 0; /* a link type libpcap cannot compile for: metered all the same (P6) */
 	}
-	int bad = l->engine->ops->attach(l->engine, &program, error);
+	struct bpf_program attached = program;
+	struct bpf_insn *made = bpft_filter_headers(&program, l->engine->linktype, l->snaplen, &attached);
+	int bad = l->engine->ops->attach(l->engine, &attached, error);
+	free(made);
 	pcap_freecode(&program);
 	return bad;
 }

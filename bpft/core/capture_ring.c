@@ -236,61 +236,18 @@ static int compile(struct bpft_engine *e, struct bpf_program *program, const cha
 	return bad;
 }
 
-/* The program for the kernel, made of the filter: of what passes, TCP in plain IP leaves its headers in the ring and no
- * more, so that a large frame takes no more room there, and costs no more, than a small one.  (What UDP carries may be a
- * tunnel, whose headers are wanted of a merged frame.)  NULL: the filter as it is. */
-static struct bpf_insn *short_of_plain(const struct ring_engine *r, const struct bpf_program *filter, unsigned *length)
-{
-	enum { LEAST = 54, KEEP4 = 64, KEEP6 = 80 /* bytes: the headers, and up to the next multiple of 16 */ };
-	enum { SHORT4 = 11, SHORT6, WHOLE, END };
-	const struct bpf_insn tail[END] = {
-		{BPF_LD | BPF_W | BPF_LEN, 0, 0, 0},
-		{BPF_JMP | BPF_JGE | BPF_K, 0, WHOLE - 2, LEAST},
-		{BPF_LD | BPF_H | BPF_ABS, 0, 0, 12},
-		{BPF_JMP | BPF_JEQ | BPF_K, 0, 4, 0x0800},
-		{BPF_LD | BPF_B | BPF_ABS, 0, 0, 14},
-		{BPF_JMP | BPF_JEQ | BPF_K, 0, WHOLE - 6, 0x45},
-		{BPF_LD | BPF_B | BPF_ABS, 0, 0, 23},
-		{BPF_JMP | BPF_JEQ | BPF_K, SHORT4 - 8, WHOLE - 8, BPFT_TCP},
-		{BPF_JMP | BPF_JEQ | BPF_K, 0, WHOLE - 9, 0x86DD},
-		{BPF_LD | BPF_B | BPF_ABS, 0, 0, 20},
-		{BPF_JMP | BPF_JEQ | BPF_K, SHORT6 - 11, WHOLE - 11, BPFT_TCP},
-		[SHORT4] = {BPF_RET | BPF_K, 0, 0, KEEP4},
-		[SHORT6] = {BPF_RET | BPF_K, 0, 0, KEEP6},
-		[WHOLE] = {BPF_RET | BPF_K, 0, 0, (bpf_u_int32)r->snaplen},
-	};
-	const unsigned n = filter->bf_len;
-
-	if (r->base.linktype != DLT_EN10MB || r->snaplen < KEEP6 || n + END > BPF_MAXINSNS)
-		return NULL;
-	struct bpf_insn *program = malloc((n + END) * sizeof *program);
-	if (!program)
-		return NULL;
-	memcpy(program, filter->bf_insns, n * sizeof *program);
-	memcpy(program + n, tail, sizeof tail);
-	for (unsigned i = 0; i < n; i++) /* what accepts goes on to the tail */
-		if (program[i].code == (BPF_RET | BPF_K) && program[i].k)
-			program[i] = (struct bpf_insn){BPF_JMP | BPF_JA, 0, 0, n - i - 1};
-	*length = n + END;
-	return program;
-}
-
 static int attach(struct bpft_engine *e, struct bpf_program *program, char error[BPFT_ERROR])
 {
-	unsigned length = program->bf_len;
-	struct bpf_insn *shorter = short_of_plain(of(e), program, &length);
 	struct sock_fprog filter = {
-		.len = (unsigned short)length, .filter = (struct sock_filter *)(void *)(shorter ? shorter : program->bf_insns),
+		.len = (unsigned short)program->bf_len, .filter = (struct sock_filter *)(void *)program->bf_insns,
 	};
 	struct sockaddr_ll where = {
 		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_EVERY), .sll_ifindex = of(e)->ifindex,
 	};
 
 	/* Bound only now: no frame arrives that the filter has not seen. */
-	bool good = !setsockopt(e->fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter)
-	            && !bind(e->fd, (const struct sockaddr *)(const void *)&where, sizeof where);
-	free(shorter);
-	if (good)
+	if (!setsockopt(e->fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter)
+	    && !bind(e->fd, (const struct sockaddr *)(const void *)&where, sizeof where))
 		return 0;
 	snprintf(error, BPFT_ERROR, "the kernel refuses the filter: %s", strerror(errno));
 	return -1;

@@ -13,6 +13,12 @@ enum { BPFT_ERROR = 512 };
 int bpft_filter_compile(struct bpf_program *program, const char *expression, int linktype, int snaplen,
                         bool optimize, char error[BPFT_ERROR]);
 
+/* The program for a live interface, made of its filter: of what passes, TCP in plain IP leaves its headers in the kernel's
+ * buffer and no more, so that a large frame takes no more room there, and costs no more, than a small one.  (What UDP
+ * carries may be a tunnel, whose headers are wanted of a merged frame.)  Returns *out's instructions, to be freed; NULL:
+ * the filter is to be taken as it is. */
+struct bpf_insn *bpft_filter_headers(const struct bpf_program *filter, int linktype, int snaplen, struct bpf_program *out);
+
 /* One expression compiled for IPv4 and for IPv6 pseudo headers (SEMANTICS R3). */
 struct bpft_record_filter {
 	struct bpf_program program[2]; /* IPv4, IPv6; bf_insns NULL: nothing matches there */
