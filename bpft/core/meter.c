@@ -23,8 +23,7 @@ void bpft_meter_flush(struct bpft_meter *m)
 	*n = (struct bpft_counters){0};
 }
 
-/* The long way. */
-static void meter_any(struct bpft_meter *m, const struct bpft_frame *frame)
+void bpft_meter_any(struct bpft_meter *m, const struct bpft_frame *frame)
 {
 	struct bpft_flow f;
 	const struct bpft_fate fate = bpft_decode(&m->decoder, frame, &f);
@@ -42,8 +41,5 @@ static void meter_any(struct bpft_meter *m, const struct bpft_frame *frame)
 
 void bpft_meter_frame(struct bpft_meter *m, const struct bpft_frame *frame)
 {
-	if (bpft_meter_plain(m, frame))
-		bpft_meter_count(&m->counters, frame, frame->dir, bpft_untagged(frame));
-	else
-		meter_any(m, frame);
+	bpft_meter_live(m, frame);
 }

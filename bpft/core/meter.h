@@ -20,6 +20,8 @@ void bpft_meter_hand_over(struct bpft_meter *m, int half);
 void bpft_meter_flush(struct bpft_meter *m);
 /* Count a frame now: its bytes are not kept. */
 void bpft_meter_frame(struct bpft_meter *m, const struct bpft_frame *frame);
+/* ... that is not plain: the long way. */
+void bpft_meter_any(struct bpft_meter *m, const struct bpft_frame *frame);
 
 /* A frame into the counters that every frame is in; more: its bytes on the wire beyond those tapped. */
 ALWAYS_INLINE void bpft_meter_count(struct bpft_counters *n, const struct bpft_frame *frame, uint8_t dir, uint32_t more)
@@ -74,7 +76,7 @@ ALWAYS_INLINE void bpft_meter_live(struct bpft_meter *m, const struct bpft_frame
 	if (bpft_meter_plain(m, frame))
 		bpft_meter_count(&m->counters, frame, frame->dir, bpft_untagged(frame));
 	else
-		bpft_meter_frame(m, frame);
+		bpft_meter_any(m, frame);
 }
 
 struct bpft_run {                      /* plain frames of a file, counted in registers */

@@ -164,7 +164,7 @@ def test_tags_that_the_kernel_took_out(
     )
 
 
-#: (what it is, frame): large ones among them, of which the ring keeps no more than it needs.
+#: (what it is, frame): large ones among them, of which the kernel keeps no more than is needed.
 LARGE = bytes(1000)
 SHAPES = [
     ("tcp", f.ether(0x0800, f.ipv4(f.tcp(LARGE, 1, 80), f.TCP))),
