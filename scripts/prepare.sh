@@ -69,5 +69,6 @@ if [ ! -e "$stamp" ] || [ -n "$(find pyproject.toml setup.py bpft/core -newer "$
 	[ -x .venv/bin/python ] || "$python" -m venv .venv || fail "cannot make .venv here: is this directory writable?"
 	quietly .venv/bin/python -m pip --disable-pip-version-check install --quiet --editable ".$extra" ||
 		fail "pip could not build or fetch what is needed; the lines above say why, and .prepare.log says it all. Packages come over the network: check that, then try again"
+	.venv/bin/python -m compileall -qq bpft || : # else every start compiles, where PYTHONDONTWRITEBYTECODE is set
 	touch .venv/prepared-run "$stamp"
 fi

@@ -50,15 +50,25 @@ def main() -> None:
     if called not in PROGRAMS and arguments and arguments[0] in PROGRAMS:
         called = arguments[0]
         sys.argv = [os.path.join(place, called), *arguments[1:]]  # noqa: PTH118 - without pathlib
+    gc.set_threshold(_GARBAGE)
     if called in PROGRAMS:
-        sys.exit(load(PROGRAMS[called][0])())
+        _leave(load(PROGRAMS[called][0])())
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends quietly, also while C code reads a pipe
+    _leave(run([called, *arguments] if called == "traflog" else arguments))  # for scripts that call the old tool
+
+
+def trafd() -> None:
+    """The console command trafd, by whatever name it is called."""
     gc.set_threshold(_GARBAGE)
-    code = run([called, *arguments] if called == "traflog" else arguments)  # for scripts that call the old tool
+    _leave(load(PROGRAMS["trafd"][0])())
+
+
+def _leave(code: int) -> None:
+    """Nothing is left to do, and the system frees memory faster than the interpreter does."""
     if sys.stderr is not None:
         sys.stderr.flush()
-    os._exit(code)  # nothing is left to do, and the system frees memory faster than the interpreter does
+    os._exit(code)
 
 
 def run(arguments: list[str]) -> int:

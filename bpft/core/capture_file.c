@@ -16,7 +16,6 @@
 
 enum {
 	WINDOW = 1 << 18,         /* bytes of the buffer: stays in the second-level cache between copying and decoding */
-	LATER = 8 << 20,          /* bytes that are read before the map is tried again */
 	MAX_BLOCK = 16 << 20,     /* pcapng block length */
 };
 
@@ -35,7 +34,6 @@ struct reader {
 	const uint8_t *window, *fill; /* first byte and end of what is at hand */
 	uint64_t base;            /* offset of the window in the input */
 	struct bpft_map map;
-	uint64_t read_up_to;      /* offset in the input up to which reading was found better than looking at the map */
 	uint8_t *buf;             /* what is read into, where nothing is mapped; owned */
 	size_t size;              /* its capacity, bytes */
 	bool plain;               /* pcap: records that bpft_reader_plain() knows */
@@ -85,13 +83,11 @@ static bool look_through(struct reader *r, size_t n)
 	const uint64_t here = position(r);
 	struct bpft_map *m = &r->map;
 
-	if (!m->base || here < r->read_up_to || here > m->size || m->size - here < n)
+	if (!m->base || here > m->size || m->size - here < n)
 		return false;
 	const uint8_t *fill = bpft_map_show(m, m->base + here, n);
-	if (!fill) {
-		r->read_up_to = here + LATER;
+	if (!fill)
 		return false;
-	}
 	r->window = m->base;
 	r->shown.far = true;
 	r->base = 0;

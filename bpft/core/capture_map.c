@@ -89,18 +89,22 @@ static int64_t now_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Map pages before they are looked at.  false: they cannot be had, or it took longer than copying them would. */
-static bool populate(uint8_t *first, const uint8_t *end)
+/* Map pages before they are looked at.  Where they cannot be had, or copying them would have taken less, what comes next is
+ * to be read, at first for a while, then for longer.  false: they cannot be had. */
+static bool populate(struct bpft_map *m, uint8_t *first, const uint8_t *end)
 {
-	enum { JUDGED = 128 << 10 /* bytes by which it is told */ };
+	enum { SOONEST = 8 << 20, LATEST = 128 << 20 /* bytes until it is tried again */, CALL = 4000 /* ns, by itself */ };
+	const size_t bytes = (size_t)(end - first);
+	const int64_t began = now_ns();
+	const bool had = !madvise(first, bytes, POPULATE);
 
-	if (end - first > JUDGED) {
-		madvise(first, page, POPULATE); /* so that no page table is to be made meanwhile */
-		int64_t began = now_ns();
-		if (madvise(first, JUDGED, POPULATE) || now_ns() - began > (int64_t)(JUDGED / page) * BPFT_MAP_WORTH)
-			return false;
+	if (had && now_ns() - began <= (int64_t)(bytes / page) * BPFT_MAP_WORTH + CALL) {
+		m->pause = 0;
+		return true;
 	}
-	return !madvise(first, (size_t)(end - first), POPULATE);
+	m->pause = !m->pause ? SOONEST : m->pause < LATEST ? 2 * m->pause : LATEST;
+	m->again = (size_t)((had ? end : first) - page_of(m->base)) + m->pause;
+	return had;
 }
 
 const uint8_t *bpft_map_show(struct bpft_map *m, const uint8_t *at, size_t n)
@@ -112,9 +116,11 @@ const uint8_t *bpft_map_show(struct bpft_map *m, const uint8_t *at, size_t n)
 	if (behind > m->released)
 		madvise(begin + m->released, behind - m->released, MADV_DONTNEED);
 	m->released = behind;
+	if ((size_t)(at - begin) < m->again)
+		return NULL;
 	if (shown > whole)
 		shown = whole;
-	return populate(page_of(at), begin + shown) ? begin + shown : NULL;
+	return populate(m, page_of(at), begin + shown) ? begin + shown : NULL;
 }
 
 void bpft_map_close(struct bpft_map *m)

@@ -10,7 +10,9 @@
 struct bpft_map {
 	const uint8_t *base;      /* the byte at which the descriptor stood; NULL: nothing is mapped */
 	size_t size;              /* bytes from there to the end that the file had */
-	size_t released;          /* of them let go */
+	size_t released;          /* bytes let go, of the pages it lies in */
+	size_t again;             /* ... from where looking is tried again */
+	size_t pause;             /* bytes that were to be read before that; 0: looking is the better way */
 	int fd;                   /* the caller's */
 	uint64_t from;            /* offset of base in the file */
 	volatile sig_atomic_t cut; /* what was looked at is no longer there: zeros were read in its place */
