@@ -54,7 +54,7 @@ static uint64_t walk_mapped(int fd)
 
 static inline bool decode_plain(const struct bpft_decoder *dec, const struct bpft_frame *frame, struct bpft_flow *flow)
 {
-	int version = bpft_plain_version(dec, frame);
+	int version = bpft_plain_version(frame);
 
 	if (version == 4)
 		return bpft_decode_plain(dec, frame, 4, flow);
@@ -79,7 +79,7 @@ static inline uint64_t walk(int fd, const unsigned mode)
 	struct bpft_run run = BPFT_RUN;
 
 	for (;; packets++) {
-		bool plain = bpft_reader_plain(&here, &frame);
+		bool plain = bpft_reader_plain(&here, BPFT_PLAIN, &frame);
 
 		if (plain && mode == 1)
 			sum += frame.caplen;
@@ -88,7 +88,8 @@ static inline uint64_t walk(int fd, const unsigned mode)
 		else if (plain)
 			plain = bpft_meter_plain(&meter, &frame);
 		if (plain) {
-			bpft_run_count(&run, &frame);
+			run.frames++;
+			bpft_run_count(&run, bpft_reader_stamp(&here), frame.wirelen);
 			bpft_reader_take(&here, &frame);
 			sum += flow->all;
 			continue;
@@ -102,7 +103,7 @@ static inline uint64_t walk(int fd, const unsigned mode)
 		else if (mode == 3)
 			bpft_meter_frame(&meter, &any);
 	}
-	bpft_meter_add_run(&meter, run);
+	bpft_meter_add_run(&meter, &run, bpft_reader_ns(reader, run.first), bpft_reader_ns(reader, run.last));
 	bpft_meter_flush(&meter);
 	sink = sum;
 	bpft_reader_close(reader);

@@ -100,7 +100,7 @@ class Bench:
         run(["cc", "-O2", "-o", str(self.reference), str(peers / "ref.c"), "-lpcap"])
         core = PROJECT / "bpft/core"
         sources = [str(path) for path in core.glob("*.c") if not path.name.startswith(("bind_", "_core"))]
-        flags = ["-O3", "-std=c11", "-D_GNU_SOURCE", f"-I{core}"]
+        flags = ["-O3", "-fno-tree-slp-vectorize", "-std=c11", "-D_GNU_SOURCE", f"-I{core}"]
         run(["cc", *flags, "-o", str(work / "floor"), str(PROJECT / "bench/floor.c"), *sources, "-lpcap"])
 
     def capture(self, name: str) -> tuple[Path, dict[str, int]]:

@@ -300,6 +300,52 @@ def test_count_is_reached_before_the_file_breaks(meter):  # C9
     assert (metered.rows, metered.error) == (BOTH, None)
 
 
+@both_meters
+@pytest.mark.parametrize("magic", [0xA1B2C3D4, 0xA1B23C4D], ids=["us", "ns"])
+@pytest.mark.parametrize(
+    "times",
+    [
+        [(5, 1), (5, 2), (6, 0)],
+        [(6, 0), (5, 2), (5, 1)],
+        [(5, 9), (5, 1), (5, 5)],
+        [(0, 0), (5, 1)],
+        [(5, 1), (0, 0)],
+        [(0, 0), (0, 0)],
+        [(0, 1), (0, 0)],
+        [(5, 4_000_000_000), (6, 0)],  # no fraction of a second, but later than the next
+        [(6, 0), (5, 4_000_000_000), (7, 1_000_000_000)],
+        [(4_294_967_295, 999_999), (5, 0)],
+    ],
+    ids=str,
+)
+def test_first_and_last_time_of_frames_in_any_order(meter, magic, times):
+    """Of frames of which most are: their times are compared as the file has them."""
+    frame = ETHER4.ljust(60, b"\0")
+    capture = struct.pack("<IHHiIII", magic, 2, 4, 0, 0, 65535, 1)
+    capture += b"".join(struct.pack("<IIII", *time, 60, 60) + frame for time in times)
+    known = [s * 10**9 + part * (1000 if magic == 0xA1B2C3D4 else 1) for s, part in times]
+    known = [ns for ns in known if ns] or [0]
+    metered = meter(capture)
+    assert (metered.counters["first_ns"], metered.counters["last_ns"]) == (min(known), max(known))
+    assert metered.counters["seen"] == len(times)
+
+
+@pytest.mark.parametrize(("count", "wanted"), [(0, 3), (1, 1), (3, 3), (4, 3)])
+def test_frames_that_do_not_pass_are_no_end(count, wanted):
+    """However many stand in front: signals are looked at every 65,536 frames, which is no end either."""
+    four, six = ETHER4.ljust(60, b"\0"), ETHER6.ljust(80, b"\0")
+    metered = c_meter(f.pcap([four] * 65_536 * 2 + [six] * 3), filter="ip6", count=count)
+    assert (metered.frames, metered.counters["seen"]) == (wanted, wanted)
+    assert metered.rows == {KEY6: (wanted, 58 * wanted, 10 * wanted)}
+
+
+@pytest.mark.parametrize("count", [1, 65_535, 65_536, 65_537, 65_540])
+def test_count_of_many_frames(count):  # C9
+    capture = f.pcap(([ETHER4.ljust(60, b"\0")] * 9 + [ETHER6]) * 6_560)
+    metered = c_meter(capture, count=count)
+    assert (metered.frames, metered.counters["seen"]) == (count, count)
+
+
 def test_many_records_beyond_the_window_of_the_reader():
     """Frames of all lengths, so that some record lies across each place where the reader moves on."""
     sizes = [60 + (i * 7919) % 1454 for i in range(2000)] + [200_000, 262_144, 0, 1]

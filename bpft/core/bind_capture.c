@@ -98,36 +98,39 @@ static enum some next_of_any_link(struct source *s, struct bpft_frame *frame)
 }
 
 /* The next LOOK_UP frames, of which those that pass the filter are metered.  FAILED: filter_error is set. */
-static inline enum some meter_some(struct source *s, const bool filtered)
+ALWAYS_INLINE enum some meter_some(struct source *s, const bool filtered)
 {
+	const uint64_t wanted = s->limit - s->frames;
+	const unsigned most = s->limit && wanted < LOOK_UP ? (unsigned)wanted : LOOK_UP;
 	struct bpft_reader reader = *s->reader; /* a copy that stays in registers */
 	struct bpft_run run = BPFT_RUN;
 	enum some some = MORE;
+	unsigned left = most, others = 0;
 
-	for (unsigned i = 0; i < LOOK_UP; i++) {
-		struct bpft_frame plain, any;
+	for (; left; left--) {
+		struct bpft_frame frame, any;
 
-		if (!filtered && bpft_reader_plain(&reader, &plain) && bpft_meter_plain(&s->meter, &plain)) {
-			bpft_run_count(&run, &plain);
-			bpft_reader_take(&reader, &plain);
-		} else {
-			*s->reader = reader;
-			some = next_of_any_link(s, &any);
-			reader = *s->reader;
-			if (some != MORE)
-				break;
-			if (filtered && !bpf_filter(s->links[s->current].program.bf_insns, any.data, any.wirelen, any.caplen))
-				continue;
-			bpft_meter_frame(&s->meter, &any);
+		if (!filtered && bpft_reader_plain(&reader, BPFT_PLAIN, &frame) && bpft_meter_plain(&s->meter, &frame)) {
+			bpft_run_count(&run, bpft_reader_stamp(&reader), frame.wirelen);
+			bpft_reader_take(&reader, &frame);
+			continue;
 		}
-		if (++s->frames == s->limit) {
-			some = END;
+		*s->reader = reader;
+		some = next_of_any_link(s, &any);
+		reader = *s->reader;
+		if (some != MORE)
 			break;
-		}
+		others++;
+		if (filtered && !bpf_filter(s->links[s->current].program.bf_insns, any.data, any.wirelen, any.caplen))
+			continue;
+		bpft_meter_frame(&s->meter, &any);
+		s->frames++;
 	}
 	*s->reader = reader;
-	bpft_meter_add_run(&s->meter, run);
-	return some;
+	run.frames = most - left - others;
+	s->frames += run.frames;
+	bpft_meter_add_run(&s->meter, &run, bpft_reader_ns(&reader, run.first), bpft_reader_ns(&reader, run.last));
+	return some == MORE && s->limit && s->frames == s->limit ? END : some;
 }
 
 /* Meter to the end, the limit, or where it breaks; false: filter_error is set, or a signal's exception. */

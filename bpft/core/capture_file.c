@@ -181,9 +181,11 @@ static bool pcap_magic(struct reader *r, const uint8_t *p)
 		r->big_endian = big;
 		r->header = 16;
 		r->shown.tick = 1000;
+		r->shown.second = 1000000;
 		switch (u32(r, p)) {
 		case 0xA1B23C4D: /* nanoseconds */
 			r->shown.tick = 1;
+			r->shown.second = 1000000000;
 			return true;
 		case 0xA1B2CD34: /* Kuznetzov's "modified" records */
 			r->header = 24;
@@ -254,7 +256,7 @@ static bool pcap_record(struct reader *r, struct bpft_frame *f)
 	const uint8_t *p = r->shown.at;
 	*f = (struct bpft_frame){
 		.data = p + r->header, .caplen = cap, .wirelen = wire > cap ? wire : cap, .linktype = r->shown.linktype,
-		.ns = (int64_t)u32(r, p) * 1000000000 + (int64_t)u32(r, p + 4) * r->shown.tick,
+		.ns = bpft_reader_ns(&r->shown, (uint64_t)u32(r, p) << 32 | u32(r, p + 4)),
 	};
 	r->shown.at += r->header + cap;
 	return true;

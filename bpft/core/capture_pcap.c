@@ -75,7 +75,7 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *h, const u_char *b
 		.dir = bpft_engine_direction(&p->base, bytes, h->caplen),
 	};
 
-	bpft_fetch(bytes + BPFT_LIVE_AHEAD, h->caplen + KERNEL_HEADER);
+	bpft_fetch(bytes + BPFT_LIVE_AHEAD, h->caplen + KERNEL_HEADER, true);
 	bpft_meter_live(p->meter, &frame);
 }
 
@@ -92,8 +92,10 @@ static void watch_mtu(struct pcap_engine *p, struct bpft_meter *meter)
 		return;
 	p->mtu_ms = ms;
 	memcpy(request.ifr_name, p->interface, strlen(p->interface));
-	if (!ioctl(p->base.fd, SIOCGIFMTU, &request) && request.ifr_mtu > 0)
+	if (!ioctl(p->base.fd, SIOCGIFMTU, &request) && request.ifr_mtu > 0) {
 		meter->decoder.mtu = (uint32_t)request.ifr_mtu;
+		bpft_decoder_link(&meter->decoder, p->base.linktype);
+	}
 #else
 	(void)p;
 	(void)meter;

@@ -9,6 +9,15 @@ const char *const bpft_skip_name[BPFT_NSKIP] = {
 #undef X
 };
 
+enum { NEVER = 1 << 24 };    /* bytes that no packet has */
+const struct bpft_l4 bpft_l4[256] = {
+	[0 ... BPFT_TCP - 1] = {NEVER, 0},
+	[BPFT_TCP] = {20, 15 << 2},
+	[BPFT_TCP + 1 ... BPFT_UDP - 1] = {NEVER, 0},
+	[BPFT_UDP] = {8, 0},
+	[BPFT_UDP + 1 ... 255] = {NEVER, 0},
+};
+
 enum {
 	P_HOPOPTS = 0, P_ICMP = 1, P_IGMP = 2, P_TCP = BPFT_TCP, P_UDP = BPFT_UDP, P_DCCP = 33, P_ROUTING = 43,
 	P_FRAGMENT = 44, P_ICMP6 = 58, P_DSTOPTS = 60, P_SCTP = 132, P_UDPLITE = 136,
@@ -239,8 +248,9 @@ void bpft_decoder_link(struct bpft_decoder *dec, int linktype)
 {
 	dec->linktype = linktype;
 	dec->first = bpft_link_find(linktype);
-	dec->plain = linktype == LINKTYPE_ETHERNET && !dec->key.addresses_only && !dec->key.vlan &&
+	bool plain = linktype == LINKTYPE_ETHERNET && !dec->key.addresses_only && !dec->key.vlan &&
 	             dec->key.ports != BPFT_PORTS_NONE && !dec->key.drop4 && !dec->key.drop6;
+	dec->most = !plain ? 0 : dec->mtu ? dec->mtu : UINT32_MAX;
 }
 
 struct bpft_fate bpft_decode(const struct bpft_decoder *dec, const struct bpft_frame *frame, struct bpft_flow *f)

@@ -20,16 +20,19 @@ struct bpft_key_mode {       /* what of a packet its key keeps; all zero: everyt
 struct bpft_decoder {        /* how a source wants its frames read */
 	int linktype;        /* LINKTYPE_ value of the frames, see bpft_decoder_link() */
 	bpft_layer_fn *first; /* of that link type; NULL: not entered */
-	bool plain;          /* Ethernet, and keys keep addresses and ports */
 	uint32_t mtu;        /* > 0: larger packets were merged, if the frame does not tell; counted as on the wire (C2) */
+	uint32_t most;       /* IP bytes of a plain frame; 0: none is plain, as this is not Ethernet or keys keep less */
 	struct bpft_key_mode key;
 };
 
-enum { BPFT_TCP = 6, BPFT_UDP = 17, BPFT_ETHER_HEADER = 14, BPFT_IP4_HEADER = 20, BPFT_IP6_HEADER = 40 };
+enum {
+	BPFT_TCP = 6, BPFT_UDP = 17, BPFT_ETHER_HEADER = 14, BPFT_IP4_HEADER = 20, BPFT_IP6_HEADER = 40,
+	BPFT_PLAIN = BPFT_ETHER_HEADER + BPFT_IP4_HEADER + 20 /* TCP */, /* bytes captured of a plain frame, at least */
+};
 
-/* The link type of the frames from here on; a source says it before the first, and whenever it changes. */
+/* The link type of the frames from here on; a source says it before the first, and whenever it or the MTU changes. */
 void bpft_decoder_link(struct bpft_decoder *dec, int linktype);
-/* Of two ports keep the service's; for decode.c and below. */
+/* Of two ports keep the service's. */
 void bpft_keep_service(struct bpft_key_tail *key);
 /* Decode one frame into *flow.  Never fails: the fate of a frame without a key says why. */
 struct bpft_fate bpft_decode(const struct bpft_decoder *dec, const struct bpft_frame *frame, struct bpft_flow *flow);
@@ -50,47 +53,61 @@ static inline uint64_t bpft_tail_word(const uint8_t *ports, uint8_t proto, uint8
 #endif
 }
 
+static inline uint64_t bpft_service_word(uint64_t tail)
+{
+	struct bpft_key_tail key;
+
+	memcpy(&key, &tail, sizeof key);
+	bpft_keep_service(&key);
+	memcpy(&tail, &key, sizeof tail);
+	return tail;
+}
+
 /* What most frames are, decided in few branches, as bpft_decode() would decide it: Ethernet, IPv4 without options or IPv6
  * without extensions, TCP or UDP with its whole header captured, lengths that agree, not merged, addresses and ports kept.
  * Which IP version a frame may be plain of; 0: none. */
-ALWAYS_INLINE int bpft_plain_version(const struct bpft_decoder *dec, const struct bpft_frame *frame)
+ALWAYS_INLINE int bpft_plain_version(const struct bpft_frame *frame)
 {
-	enum { IP4 = 0x0800, IP6 = 0x86DD, L4 = 20 /* bytes looked at of a transport header */ };
-	const uint8_t *ip = frame->data + BPFT_ETHER_HEADER;
-
-	if (!dec->plain || frame->caplen < BPFT_ETHER_HEADER + BPFT_IP4_HEADER + L4 || frame->segment)
+	if (frame->caplen < BPFT_PLAIN || frame->segment)
 		return 0;
-	uint16_t type = bpft_be16(frame->data + 12);
-	if (type == IP4 && ip[0] == 0x45)
+	const uint32_t begin = bpft_net32(frame->data + 12); /* ethertype, IP version and header length, traffic class */
+	if ((begin & BPFT_NET32(0xFFFFFF00)) == BPFT_NET32(0x08004500))
 		return 4;
-	if (type == IP6 && ip[0] >> 4 == 6 && frame->caplen >= BPFT_ETHER_HEADER + BPFT_IP6_HEADER + L4)
+	if ((begin & BPFT_NET32(0xFFFFF000)) == BPFT_NET32(0x86DD6000) &&
+	    frame->caplen >= BPFT_PLAIN + BPFT_IP6_HEADER - BPFT_IP4_HEADER)
 		return 6;
 	return 0;
 }
+
+/* Bytes of a transport header: at least so many, or as many as these bits of a quarter of its byte 12 say, as TCP has them.
+ * Of others than TCP and UDP more than a packet has. */
+struct bpft_l4 { uint32_t least, offset; };
+extern const struct bpft_l4 bpft_l4[256];
 
 /* ... and its flow, with keys written by words, which are hashed next.  false: it is not plain after all. */
 ALWAYS_INLINE bool bpft_decode_plain(const struct bpft_decoder *dec, const struct bpft_frame *frame, const int version,
                                      struct bpft_flow *f)
 {
-	enum { TCP = 20, UDP = 8 /* header bytes */ };
 	const uint8_t *ip = frame->data + BPFT_ETHER_HEADER;
 	const uint32_t header = version == 4 ? BPFT_IP4_HEADER : BPFT_IP6_HEADER;
 	const uint32_t total = version == 4 ? bpft_be16(ip + 2) : BPFT_IP6_HEADER + bpft_be16(ip + 4);
 	const uint32_t proto = version == 4 ? ip[9] : ip[6], words = version == 4 ? 1 : 4 /* of addresses */;
 	const uint8_t *l4 = ip + header;
-	/* Which of the two it is cannot be guessed: computed, not branched to. */
-	const uint32_t tcp = proto == BPFT_TCP, udp = proto == BPFT_UDP;
-	const uint32_t offset = (l4[12] >> 4) * 4u, most = offset < TCP ? TCP : offset;
-	const uint32_t headers = header + UDP + ((most - UDP) & (0u - tcp));
+	/* Which of the two it is cannot be guessed: looked up, not branched to. */
+	const uint32_t least = bpft_l4[proto].least, offset = (l4[12] >> 2) & bpft_l4[proto].offset;
+	const uint32_t headers = header + (offset > least ? offset : least);
+	uint64_t tail;
 
-	if (version == 4 && bpft_be16(ip + 6) & 0x1FFF) /* a later fragment */
+	if (version == 4 && bpft_net16(ip + 6) & BPFT_NET16(0x1FFF)) /* a later fragment */
 		return false;
-	if (!(tcp | udp) || total < headers || total > frame->wirelen - BPFT_ETHER_HEADER || (dec->mtu && total > dec->mtu))
+	if (total < headers || total > frame->wirelen - BPFT_ETHER_HEADER || total > dec->most)
 		return false;
-	memcpy(f->key.word, l4 - 8 * words, 8 * words);
-	f->key.word[words] = bpft_tail_word(l4, (uint8_t)proto, frame->dir);
+	tail = bpft_tail_word(l4, (uint8_t)proto, frame->dir);
 	if (dec->key.ports == BPFT_PORTS_SERVICE)
-		bpft_keep_service((struct bpft_key_tail *)(void *)&f->key.word[words]);
+		tail = bpft_service_word(tail);
+	for (uint32_t i = 0; i < words; i++)
+		memcpy(&f->key.word[i], l4 - 8 * (words - i), sizeof f->key.word[i]);
+	f->key.word[words] = tail;
 	f->packets = 1;
 	f->all = total;
 	f->data = total - headers;

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
+#define likely(what) __builtin_expect(!!(what), 1)
 
 /* ---- key and record --------------------------------------------------- */
 

@@ -213,7 +213,6 @@ ALWAYS_INLINE void add_rows(struct bpft_table *t, const int v, const struct bpft
 	const unsigned runs = rows->n ? find_runs(rows, run, size) : 0;
 
 	for (unsigned next = 0; next < runs; ) {
-		const uint64_t folded = t->counters.folded;
 		unsigned m = 0;
 
 		for (; m < BPFT_BATCH && next < runs; next++) {
@@ -228,9 +227,9 @@ ALWAYS_INLINE void add_rows(struct bpft_table *t, const int v, const struct bpft
 			prefetch_slot(&t->half[v], tag[m++]);
 		}
 		for (unsigned i = 0; i < m; i++)
-			found[i] = prefetch_record(&t->half[v], tag[i], size);
+			found[i] = prefetch_record(&t->half[v], tag[i], size, false);
 		for (unsigned i = 0; i < m; i++) {
-			struct bpft_sums *s = prefetched_sums(t, v, key[i], tag[i], found[i], folded, size);
+			struct bpft_sums *s = prefetched_sums(t, v, key[i], tag[i], &found[i], m - i, size);
 			const struct bpft_sums *before = &run[which[i]].before, *after = &run[which[i] + 1].before;
 
 			if (s) {

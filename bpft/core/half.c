@@ -14,7 +14,7 @@ enum {
 };
 
 uint64_t bpft_hash_key[5];
-static uint64_t no_slot[1];
+static struct slot no_slot[1];
 static uint8_t no_record[sizeof(struct bpft_rec6)];
 static uint8_t *no_chunk[1] = {no_record};
 
@@ -58,8 +58,8 @@ static bool index_grow(struct half *h)
 	if (!bigger.index)
 		return false;
 	for (uint64_t i = 0; i < bpft_half_slots(h); i++)
-		if (h->index[i])
-			index_put(&bigger, (uint32_t)(h->index[i] >> 32), (uint32_t)h->index[i]);
+		if (h->index[i].number)
+			index_put(&bigger, h->index[i].tag, h->index[i].number);
 	index_free(h);
 	*h = bigger;
 	return true;

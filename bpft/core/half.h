@@ -18,8 +18,9 @@ enum {
 
 /* Records are numbered from 1.  Number 0 has a key that nobody can guess, so that what an empty slot tells is looked at
  * like any other; a half without memory has one empty slot and that record, which all such share. */
+struct slot { uint32_t tag, number; }; /* number: of a record; 0: empty, as is the tag then */
 struct half {
-	uint64_t *index;          /* tag << 32 | record number; 0: empty */
+	struct slot *index;
 	uint32_t mask;            /* slots - 1; a slot's place is its tag's lower bits */
 	uint32_t count;           /* records */
 	uint32_t other;           /* number of the "other" record; 0: none */
@@ -117,17 +118,17 @@ static inline void index_put(struct half *h, uint32_t tag, uint32_t number)
 {
 	uint32_t at = tag & h->mask;
 
-	while (h->index[at])
+	while (h->index[at].number)
 		at = (at + 1) & h->mask;
-	h->index[at] = (uint64_t)tag << 32 | number;
+	h->index[at] = (struct slot){tag, number};
 }
 
 /* The record of a key, or NULL. */
 ALWAYS_INLINE uint8_t *find(const struct half *h, const void *key, uint32_t tag, const size_t key_size)
 {
-	for (uint32_t at = tag & h->mask; h->index[at]; at = (at + 1) & h->mask)
-		if (h->index[at] >> 32 == tag) {
-			uint8_t *rec = record(h, (uint32_t)h->index[at], key_size);
+	for (uint32_t at = tag & h->mask; h->index[at].number; at = (at + 1) & h->mask)
+		if (h->index[at].tag == tag) {
+			uint8_t *rec = record(h, h->index[at].number, key_size);
 			if (same(rec, key, key_size))
 				return rec;
 		}
@@ -178,17 +179,14 @@ ALWAYS_INLINE void prefetch_slot(const struct half *h, uint32_t tag)
 	__builtin_prefetch(&h->index[tag & h->mask]);
 }
 
-/* The record that is probably the key's, or number 0, on its way into the cache. */
-ALWAYS_INLINE uint8_t *prefetch_record(const struct half *h, uint32_t tag, const size_t key_size)
+/* The record that is probably the key's, or number 0, on its way into the cache.  one_chunk: there are no others. */
+ALWAYS_INLINE uint8_t *prefetch_record(const struct half *h, uint32_t tag, const size_t key_size, const bool one_chunk)
 {
-	uint32_t at = tag & h->mask;
-	uint64_t slot = h->index[at];
+	const struct slot *slot = &h->index[tag & h->mask];
 
-	while (slot >> 32 != tag && slot) {
-		at = (at + 1) & h->mask;
-		slot = h->index[at];
-	}
-	uint8_t *rec = record(h, (uint32_t)slot, key_size);
+	while (!likely(slot->tag == tag) && slot->number)
+		slot = &h->index[(uint32_t)(slot - h->index + 1) & h->mask];
+	uint8_t *rec = one_chunk ? h->chunk[0] + slot->number * rec_size(key_size) : record(h, slot->number, key_size);
 	__builtin_prefetch(rec, 1);
 	__builtin_prefetch(rec + rec_size(key_size) - 1, 1);
 	return rec;
@@ -201,14 +199,19 @@ ALWAYS_INLINE void bpft_table_expect(const struct bpft_table *t, const int versi
 	prefetch_slot(&t->half[version != 4], f->tag);
 }
 
-/* As sums_for(), first trying the record that was prefetched when so many records had been folded: growth moves none,
- * a fold does. */
+/* As sums_for(), first trying the record that was prefetched, the first of the n that are left of a batch.  Growth moves no
+ * record; a fold does, after which none of them is anybody's. */
 ALWAYS_INLINE struct bpft_sums *prefetched_sums(struct bpft_table *t, const int v, const void *key, uint32_t tag,
-                                                uint8_t *rec, uint64_t folded, const size_t key_size)
+                                                uint8_t **rec, unsigned n, const size_t key_size)
 {
-	if (folded == t->counters.folded && same(rec, key, key_size))
-		return sums_of(rec, key_size);
-	return sums_for(t, v, key, tag, key_size);
+	if (likely(same(*rec, key, key_size)))
+		return sums_of(*rec, key_size);
+	const uint64_t folded = t->counters.folded;
+	struct bpft_sums *s = sums_for(t, v, key, tag, key_size);
+	if (t->counters.folded != folded)
+		for (unsigned i = 1; i < n; i++)
+			rec[i] = record(&t->half[v], 0, key_size);
+	return s;
 }
 
 #endif

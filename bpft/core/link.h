@@ -9,6 +9,7 @@
 #define BPFT_LINK_H
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "flow.h"
 
@@ -53,6 +54,17 @@ static inline uint32_t bpft_be32(const uint8_t *p)
 {
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define BPFT_NET16(n) __builtin_bswap16(n)
+#define BPFT_NET32(n) __builtin_bswap32(n)
+#else
+#define BPFT_NET16(n) (n)
+#define BPFT_NET32(n) (n)
+#endif
+/* Bytes as they stand, to be compared with constants in network order, which takes less than bpft_be16() and bpft_be32(). */
+static inline uint16_t bpft_net16(const uint8_t *p) { uint16_t n; return memcpy(&n, p, sizeof n), n; }
+static inline uint32_t bpft_net32(const uint8_t *p) { uint32_t n; return memcpy(&n, p, sizeof n), n; }
 
 /* Leave the layer unless n bytes are captured from `at` on. */
 #define NEED(c, at, n) do { if (!bpft_has((c), (at), (n))) return SKIP(SHORT_LINK); } while (0)

@@ -3,8 +3,10 @@
 
 void bpft_meter_hand_over(struct bpft_meter *m, int half)
 {
-	bpft_table_add_flows(m->table, half ? 6 : 4, m->batch[half], m->pending[half]);
-	m->counters.counted += m->pending[half];
+	const unsigned n = (unsigned)(m->pending[half] / sizeof **m->batch);
+
+	bpft_table_add_flows(m->table, half ? 6 : 4, m->batch[half], n);
+	m->counters.counted += n;
 	m->pending[half] = 0;
 }
 
@@ -32,9 +34,9 @@ void bpft_meter_any(struct bpft_meter *m, const struct bpft_frame *frame)
 	bpft_meter_count(n, frame, fate.dir, fate.more);
 	n->dir[fate.dir].wire_frames += f.packets - 1;
 	if (fate.version == 4)
-		bpft_meter_flow(m, 4, memcpy(&m->batch[0][m->pending[0]], &f, sizeof f));
+		bpft_meter_flow(m, 4, memcpy(bpft_meter_place(m, 4), &f, sizeof f));
 	else if (fate.version == 6)
-		bpft_meter_flow(m, 6, memcpy(&m->batch[1][m->pending[1]], &f, sizeof f));
+		bpft_meter_flow(m, 6, memcpy(bpft_meter_place(m, 6), &f, sizeof f));
 	else
 		n->skipped[fate.skip]++;
 }

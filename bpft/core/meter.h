@@ -10,7 +10,7 @@ struct bpft_meter {
 	struct bpft_table *table;      /* borrowed; may be exchanged after a flush */
 	/* Of the frames since the last flush; until then `seen` is not filled, and what was on the wire only where it differs. */
 	struct bpft_counters counters;
-	unsigned pending[2];           /* flows of IPv4 and IPv6 that the table does not have yet */
+	size_t pending[2];             /* bytes of the batches: flows of IPv4 and IPv6 that the table does not have yet */
 	struct bpft_flow batch[2][BPFT_BATCH];
 };
 
@@ -36,19 +36,26 @@ ALWAYS_INLINE void bpft_meter_count(struct bpft_counters *n, const struct bpft_f
 		bpft_count_time(n, frame->ns);
 }
 
-/* The flow behind those of its IP version, its slot fetched until they are added. */
+/* The place behind the flows that are pending of an IP version. */
+ALWAYS_INLINE struct bpft_flow *bpft_meter_place(struct bpft_meter *m, const int version)
+{
+	return (struct bpft_flow *)(void *)((char *)m->batch[version != 4] + m->pending[version != 4]);
+}
+
+/* The flow there is pending from now on, its slot fetched until they are added. */
 ALWAYS_INLINE void bpft_meter_flow(struct bpft_meter *m, const int version, struct bpft_flow *f)
 {
 	const int half = version != 4;
 
 	bpft_table_expect(m->table, version, f);
-	if (++m->pending[half] == BPFT_BATCH)
+	m->pending[half] += sizeof *f;
+	if (m->pending[half] == sizeof m->batch[half])
 		bpft_meter_hand_over(m, half);
 }
 
 ALWAYS_INLINE bool bpft_meter_plain_of(struct bpft_meter *m, const struct bpft_frame *frame, const int version)
 {
-	struct bpft_flow *f = &m->batch[version != 4][m->pending[version != 4]];
+	struct bpft_flow *f = bpft_meter_place(m, version);
 
 	if (!bpft_decode_plain(&m->decoder, frame, version, f))
 		return false;
@@ -60,7 +67,7 @@ ALWAYS_INLINE bool bpft_meter_plain_of(struct bpft_meter *m, const struct bpft_f
  * and what a source does not know of them costs nothing.  false: it is not plain, bpft_meter_frame() does it. */
 ALWAYS_INLINE bool bpft_meter_plain(struct bpft_meter *m, const struct bpft_frame *frame)
 {
-	switch (bpft_plain_version(&m->decoder, frame)) {
+	switch (bpft_plain_version(frame)) {
 	case 4:
 		return bpft_meter_plain_of(m, frame, 4);
 	case 6:
@@ -80,28 +87,33 @@ ALWAYS_INLINE void bpft_meter_live(struct bpft_meter *m, const struct bpft_frame
 }
 
 struct bpft_run {                      /* plain frames of a file, counted in registers */
-	uint64_t frames, bytes;
-	uint64_t before;               /* ns before the first, so that a time that is not known is the last of all */
-	int64_t last_ns;
+	uint64_t frames;               /* told by the source, which counts its turns anyway */
+	uint64_t bytes;
+	uint64_t first, last;          /* stamps as the file has them: what is later is larger; UINT64_MAX: none yet */
 };
-#define BPFT_RUN {.before = UINT64_MAX}
+#define BPFT_RUN {.first = UINT64_MAX, .last = UINT64_MAX}
 
-ALWAYS_INLINE void bpft_run_count(struct bpft_run *run, const struct bpft_frame *frame)
+/* stamp: 0 is not known. */
+ALWAYS_INLINE void bpft_run_count(struct bpft_run *run, uint64_t stamp, uint32_t wirelen)
 {
-	const uint64_t before = (uint64_t)frame->ns - 1;
-
-	run->frames++;
-	run->bytes += frame->wirelen;
-	run->before = before < run->before ? before : run->before;
-	run->last_ns = frame->ns > run->last_ns ? frame->ns : run->last_ns;
+	run->bytes += wirelen;
+	if (likely(stamp >= run->last)) {
+		run->last = stamp;
+	} else if (stamp) {
+		run->last = run->first == UINT64_MAX ? stamp : run->last;
+		run->first = stamp < run->first ? stamp : run->first;
+	}
 }
 
-static inline void bpft_meter_add_run(struct bpft_meter *m, const struct bpft_run run)
+/* first_ns, last_ns: what the stamps of the run mean. */
+static inline void bpft_meter_add_run(struct bpft_meter *m, const struct bpft_run *run, int64_t first_ns, int64_t last_ns)
 {
-	m->counters.dir[BPFT_DIR_UNKNOWN].frames += run.frames;
-	m->counters.dir[BPFT_DIR_UNKNOWN].bytes += run.bytes;
-	bpft_count_time(&m->counters, (int64_t)(run.before + 1));
-	bpft_count_time(&m->counters, run.last_ns);
+	m->counters.dir[BPFT_DIR_UNKNOWN].frames += run->frames;
+	m->counters.dir[BPFT_DIR_UNKNOWN].bytes += run->bytes;
+	if (run->first != UINT64_MAX) {
+		bpft_count_time(&m->counters, first_ns);
+		bpft_count_time(&m->counters, last_ns);
+	}
 }
 
 #endif

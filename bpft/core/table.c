@@ -4,17 +4,17 @@
 
 #include "half.h"
 
-ALWAYS_INLINE void add_flows(struct bpft_table *t, const int v, const struct bpft_flow *flows, unsigned n, const size_t key_size)
+ALWAYS_INLINE void add_flows(struct bpft_table *t, const int v, const struct bpft_flow *flows, unsigned n,
+                             const size_t key_size, const bool one_chunk)
 {
 	const struct half h = t->half[v]; /* does not change until the first flow is added */
-	const uint64_t folded = t->counters.folded;
 	uint8_t *rec[BPFT_BATCH];
 
 	for (unsigned i = 0; i < n; i++)
-		rec[i] = prefetch_record(&h, flows[i].tag, key_size);
+		rec[i] = prefetch_record(&h, flows[i].tag, key_size, one_chunk);
 	for (unsigned i = 0; i < n; i++) {
 		const struct bpft_flow *f = &flows[i];
-		struct bpft_sums *s = prefetched_sums(t, v, f->key.word, f->tag, rec[i], folded, key_size);
+		struct bpft_sums *s = prefetched_sums(t, v, f->key.word, f->tag, &rec[i], n - i, key_size);
 
 		if (s) {
 			s->packets += f->packets;
@@ -26,10 +26,12 @@ ALWAYS_INLINE void add_flows(struct bpft_table *t, const int v, const struct bpf
 
 void bpft_table_add_flows(struct bpft_table *t, int version, const struct bpft_flow *flows, unsigned n)
 {
-	if (version == 4)
-		add_flows(t, 0, flows, n, K4);
+	if (version == 6)
+		add_flows(t, 1, flows, n, K6, false);
+	else if (t->half[0].chunks <= 1)
+		add_flows(t, 0, flows, n, K4, true);
 	else
-		add_flows(t, 1, flows, n, K6);
+		add_flows(t, 0, flows, n, K4, false);
 }
 
 void bpft_count_time(struct bpft_counters *to, int64_t ns)

@@ -44,7 +44,7 @@ static unsigned frames(struct bpft_reader *r, unsigned n)
 	unsigned found = 0;
 
 	while (found < n) {
-		if (bpft_reader_plain(r, &f))
+		if (bpft_reader_plain(r, 60, &f))
 			bpft_reader_take(r, &f);
 		else if (!bpft_reader_next(r, &f))
 			break;

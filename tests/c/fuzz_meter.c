@@ -22,7 +22,7 @@ static void same_the_long_way(const struct bpft_decoder *decoder, const struct b
                               const struct bpft_flow *flow, const struct bpft_fate *fate)
 {
 	struct bpft_flow again;
-	int version = bpft_plain_version(decoder, frame);
+	int version = bpft_plain_version(frame);
 
 	if (version && bpft_decode_plain(decoder, frame, version, &again))
 		CHECK(version == fate->version && again.packets == flow->packets && again.all == flow->all &&
@@ -101,8 +101,9 @@ static void check_quick(int fd, struct bpft_table *expected)
 	CHECK(m.table && lseek(fd, 0, SEEK_SET) == 0);
 	struct bpft_reader *reader = bpft_reader_open(fd, never, error);
 	for (struct bpft_frame frame; reader;) {
-		if (bpft_reader_plain(reader, &frame) && frame.linktype == m.decoder.linktype && bpft_meter_plain(&m, &frame)) {
-			bpft_run_count(&run, &frame);
+		if (bpft_reader_plain(reader, BPFT_PLAIN, &frame) && frame.linktype == m.decoder.linktype && bpft_meter_plain(&m, &frame)) {
+			run.frames++;
+			bpft_run_count(&run, bpft_reader_stamp(reader), frame.wirelen);
 			bpft_reader_take(reader, &frame);
 			continue;
 		}
@@ -111,8 +112,9 @@ static void check_quick(int fd, struct bpft_table *expected)
 		bpft_decoder_link(&m.decoder, frame.linktype);
 		bpft_meter_frame(&m, &frame);
 	}
+	if (reader)
+		bpft_meter_add_run(&m, &run, bpft_reader_ns(reader, run.first), bpft_reader_ns(reader, run.last));
 	bpft_reader_close(reader);
-	bpft_meter_add_run(&m, run);
 	bpft_meter_flush(&m);
 	const struct bpft_counters *n = bpft_table_counters(m.table), *same = bpft_table_counters(expected);
 	CHECK(!memcmp(n, same, sizeof *n));

@@ -46,8 +46,8 @@ static void check(unsigned kind)
 	const struct half *h = &t->half[0];
 	CHECK(h->count == FLOWS);
 	for (uint64_t at = 0; at <= h->mask; at++)
-		if (h->index[at]) {
-			uint64_t beside = (at - (h->index[at] >> 32)) & h->mask;
+		if (h->index[at].number) {
+			uint64_t beside = (at - h->index[at].tag) & h->mask;
 			sum += beside;
 			most = beside > most ? beside : most;
 		}
