@@ -69,7 +69,7 @@ ALWAYS_INLINE bool bpft_reader_plain(const struct bpft_reader *r, const uint32_t
 
 ALWAYS_INLINE void bpft_reader_take(struct bpft_reader *r, const struct bpft_frame *f)
 {
-	enum { AHEAD = 2048 };
+	enum { AHEAD = 4096 };
 
 	const uint8_t *next = f->data + f->caplen;
 
