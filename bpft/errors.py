@@ -23,6 +23,10 @@ class BadName(UsageError):
     """{0} {1!r}: use 1 to 64 of letters, digits and ._:@+- and begin with none of - and ."""
 
 
+class Interrupted(BpftError):
+    """interrupted; nothing was saved"""
+
+
 class BadExpression(BpftError):
     """filter expression: {0}"""
 

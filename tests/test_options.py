@@ -1,12 +1,14 @@
 """Every option of trafd and its exit codes, without a network (the live ones: tests/system)."""
 
 import os
+import signal
 import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from programs import ENVIRONMENT
 
 from bpft import __version__, block, logfile, selection
 from bpft.cli import trafd
@@ -19,6 +21,7 @@ from bpft.selection import View
 
 PROJECT = Path(__file__).resolve().parents[1]
 SAMPLE = PROJECT / "tests/captures/sample.pcap"
+TRAFD = [sys.executable, str(PROJECT / "scripts/trafd")]  #: as it is installed
 
 
 @pytest.fixture(autouse=True)
@@ -215,7 +218,7 @@ def test_a_filter_file_that_begins_with_a_byte_order_mark(started: list[Settings
 @pytest.mark.parametrize("words", [["-V"], ["--help"], ["-d", "--read", str(SAMPLE)]])
 def test_standard_output_is_full(words: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
-        line = [sys.executable, "-m", "bpft.cli.trafd", *words]
+        line = [*TRAFD, *words]
         result = subprocess.run(line, cwd=PROJECT, stdout=full, stderr=subprocess.PIPE, text=True)
     assert result.returncode == 1
     assert result.stderr == "trafd: standard output: No space left on device\n"
@@ -223,7 +226,7 @@ def test_standard_output_is_full(words: list[str]) -> None:
 
 @pytest.mark.parametrize("words", [["-V"], ["--help"], ["-d", "--read", str(SAMPLE)]])
 def test_standard_output_is_closed(words: list[str]) -> None:
-    line = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "bpft.cli.trafd", *words]
+    line = ["sh", "-c", 'exec "$@" >&-', "sh", *TRAFD, *words]
     result = subprocess.run(line, cwd=PROJECT, stderr=subprocess.PIPE, text=True)
     assert (result.returncode, result.stderr) == (1, "trafd: standard output: is closed\n")
 
@@ -359,16 +362,38 @@ def test_options_that_shape_the_key(tmp_path: Path) -> None:
 
 
 def test_standard_input(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "bpft.cli.trafd", "--root", str(tmp_path), "--read", "-", "-f", "x"]
+    words = [*TRAFD, "--root", str(tmp_path), "--read", "-", "-f", "x"]
     with SAMPLE.open("rb") as capture:
         subprocess.run(words, stdin=capture, cwd=PROJECT, check=True, capture_output=True)
     assert blocks(tmp_path)[0].header.source_name == "standard input"
 
 
 def test_standard_input_that_is_closed(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "bpft.cli.trafd", "--root", str(tmp_path), "--read", "-", "-f", "x"]
+    words = [*TRAFD, "--root", str(tmp_path), "--read", "-", "-f", "x"]
     result = subprocess.run(["sh", "-c", '"$@" <&-', "sh", *words], cwd=PROJECT, capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (1, "trafd: standard input: is closed\n")
+
+
+def test_ctrl_c_while_a_capture_comes_in(tmp_path: Path) -> None:
+    capture = tmp_path / "pipe"
+    os.mkfifo(capture)
+    words = ["env", "--default-signal=INT", *TRAFD, "--root", str(tmp_path), "--read", str(capture), "-f", "x"]
+    with (
+        subprocess.Popen(words, env={**os.environ, **ENVIRONMENT}, stderr=subprocess.PIPE, text=True) as process,
+        capture.open("wb") as pipe,
+    ):
+        pipe.write(SAMPLE.read_bytes()[:1000])
+        pipe.flush()
+        for _ in range(100):  # the first may come before it waits for more
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(0.1)
+                break
+            except subprocess.TimeoutExpired:
+                pass
+        assert process.stderr is not None
+        assert (process.wait(0), process.stderr.read()) == (1, "trafd: interrupted; nothing was saved\n")
+    assert not list(tmp_path.glob("var/lib/bpft/trafd.x"))
 
 
 def test_a_directory_is_no_capture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -312,3 +312,16 @@ sys.exit(tools.trafsave())"""
     line = ["sh", "-c", 'exec "$@" >&- 2>&- <&-', "sh", sys.executable, "-c", code, "eth7", "eth8"]
     assert subprocess.run(line, cwd=PROJECT).returncode == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["eth7", "eth8"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(["trafstop"], 0), (["trafdump", "--bogus"], 127), (["trafsave", "nosuch"], 1)], ids=str
+)
+@pytest.mark.parametrize("alone", [True, False], ids=["by itself", "of bpft"])
+def test_standard_error_is_full(words: list[str], code: int, alone: bool, tmp_path: Path) -> None:
+    """What nobody can be told changes no exit code."""
+    program = [str(PROJECT / "scripts" / words[0])] if alone else ["-m", "bpft", words[0]]
+    with Path("/dev/full").open("w") as full:
+        line = [sys.executable, *program, "--root", str(tmp_path), *words[1:]]
+        result = subprocess.run(line, stderr=full, stdout=subprocess.PIPE, env={**os.environ, **programs.ENVIRONMENT})
+    assert (result.returncode, result.stdout) == (code, b"")

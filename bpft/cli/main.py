@@ -66,8 +66,11 @@ def trafd() -> None:
 
 def _leave(code: int) -> None:
     """Nothing is left to do, and the system frees memory faster than the interpreter does."""
-    if sys.stderr is not None:
-        sys.stderr.flush()
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except OSError:
+        pass  # what nobody can be told is no failure of what was done
     os._exit(code)
 
 

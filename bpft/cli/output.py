@@ -27,6 +27,15 @@ def _stream(number: int, flags: int) -> "TextIO":
     return open(number, "w", closefd=False)
 
 
+def tell(line: str) -> None:
+    """Say it on standard error; that nobody can be told is no failure of what was done."""
+    try:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # for what the interpreter still flushes
+
+
 def lost(why: OSError) -> str:
     """Standard output failed, and is left alone from now on: what to say; "" where its reader has seen enough."""
     import errno

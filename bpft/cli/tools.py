@@ -61,12 +61,12 @@ def _command(program: str, act: "Callable[[str, str], str]") -> int:
         failed = [interface for interface in interfaces if not _done(act, root, interface)]
         sys.stdout.flush()
     except BpftError as why:
-        sys.stderr.write(f"{program}: {why}\n")
+        output.tell(f"{program}: {why}")
         return why.exit_code
     except OSError as why:
         return 0 if _discarded(program, why) else 1
     if not interfaces:
-        sys.stderr.write(f"{program}: no trafd is running\n")
+        output.tell(f"{program}: no trafd is running")
     return 1 if failed else 0
 
 
@@ -75,7 +75,7 @@ def _done(act: "Callable[[str, str], str]", root: str, interface: str) -> bool:
     try:
         text = act(root, interface)
     except BpftError as why:
-        sys.stderr.write(f"{interface}: {_plain(str(why), interface)}\n")
+        output.tell(f"{interface}: {_plain(str(why), interface)}")
         return False
     try:
         print(f"{interface}: {text}", flush=True)
@@ -88,7 +88,7 @@ def _discarded(who: str, why: OSError) -> bool:
     """Standard output failed; True where its reader only went away."""
     told = output.lost(why)
     if told:
-        sys.stderr.write(f"{who}: {told}\n")
+        output.tell(f"{who}: {told}")
     return not told
 
 
@@ -169,7 +169,7 @@ def _to_start(root: str, words: list[str]) -> list[str]:
     interfaces = config.load(paths(root)).interfaces
     choice = selection.every(view, interfaces) if words else selection.configured(view, interfaces)
     if choice.note:
-        sys.stderr.write(f"trafstart: {choice.note}\n")
+        output.tell(f"trafstart: {choice.note}")
     if not choice.names:
         raise NothingToCount("; ".join(f"{name}: {why}" for name, why in choice.why.items()))
     return list(choice.names)
@@ -196,7 +196,8 @@ def _start(root: str, interface: str) -> str:
     said = [_plain(line, interface) for line in started.stderr.splitlines()]
     complaint = "; ".join(said)
     if started.returncode == 0:
-        sys.stderr.writelines(f"{interface}: {line}\n" for line in said)
+        for line in said:
+            output.tell(f"{interface}: {line}")
         return _running(root, interface, "started") or "started"
     deadline = time.monotonic() + _START_WITHIN_S
     while "already counted" in complaint and time.monotonic() < deadline:

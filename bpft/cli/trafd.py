@@ -11,7 +11,7 @@ from bpft import __version__, messages
 from bpft.cli import output
 from bpft.cli.number import number
 from bpft.daemon.settings import Settings, default_max_flows, flows_in
-from bpft.errors import BadExpression, BpftError, CannotRead, UsageError
+from bpft.errors import BadExpression, BpftError, CannotRead, Interrupted, UsageError
 from bpft.meter.keymode import WHOLE, KeyMode
 from bpft.paths import check_name, environment_root, paths
 from bpft.rotation import rotation, size_of, zone
@@ -129,7 +129,10 @@ def trafd(
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends who writes to us; what came is kept.
         from bpft.daemon import offline  # counting a file needs little of what counting an interface does
 
-        offline.read(settings, read)
+        try:
+            offline.read(settings, read)
+        except KeyboardInterrupt:
+            raise Interrupted from None
         return 0
     from bpft.daemon import start
 
@@ -291,8 +294,7 @@ def main(arguments: list[str] | None = None) -> int:
         if told := output.lost(why):
             messages.error(told)
         return 1 if told else 0
-    except KeyboardInterrupt:
-        messages.error("interrupted; nothing was saved")
+    except click.Abort:  # what click makes of Ctrl-C before there is anything to do
         return 1
     return code if isinstance(code, int) else 0
 

@@ -97,15 +97,15 @@ static enum some next_of_any_link(struct source *s, struct bpft_frame *frame)
 	return frame->linktype == s->meter.decoder.linktype || link_entry(s, frame->linktype) ? MORE : FAILED;
 }
 
-/* The next LOOK_UP frames, of which those that pass the filter are metered.  FAILED: filter_error is set. */
+/* The next LOOK_UP frames, or those up to the limit, of which those that pass the filter are metered.  FAILED: filter_error is set. */
 ALWAYS_INLINE enum some meter_some(struct source *s, const bool filtered)
 {
 	const uint64_t wanted = s->limit - s->frames;
-	const unsigned most = s->limit && wanted < LOOK_UP ? (unsigned)wanted : LOOK_UP;
+	const unsigned turns = s->limit && wanted < LOOK_UP ? (unsigned)wanted : LOOK_UP;
 	struct bpft_reader reader = *s->reader; /* a copy that stays in registers */
 	struct bpft_run run = BPFT_RUN;
 	enum some some = MORE;
-	unsigned left = most, others = 0;
+	unsigned left = turns, others = 0;
 
 	for (; left; left--) {
 		struct bpft_frame frame, any;
@@ -127,7 +127,7 @@ ALWAYS_INLINE enum some meter_some(struct source *s, const bool filtered)
 		s->frames++;
 	}
 	*s->reader = reader;
-	run.frames = most - left - others;
+	run.frames = turns - left - others;
 	s->frames += run.frames;
 	bpft_meter_add_run(&s->meter, &run, bpft_reader_ns(&reader, run.first), bpft_reader_ns(&reader, run.last));
 	return some == MORE && s->limit && s->frames == s->limit ? END : some;

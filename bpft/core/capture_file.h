@@ -32,7 +32,7 @@ enum bpft_format bpft_reader_format(const struct bpft_reader *r);
 uint32_t bpft_reader_snaplen(const struct bpft_reader *r);
 void bpft_reader_close(struct bpft_reader *r);
 
-/* When the next plain record was captured, as the file has it: what is later is larger; 0: not known. */
+/* When the next record, a plain one, was captured, as the file has it: what is later is larger; 0: not known. */
 ALWAYS_INLINE uint64_t bpft_reader_stamp(const struct bpft_reader *r)
 {
 	uint32_t word[2];

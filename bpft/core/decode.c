@@ -10,7 +10,7 @@ const char *const bpft_skip_name[BPFT_NSKIP] = {
 };
 
 enum { NEVER = 1 << 24 };    /* bytes that no packet has */
-const struct bpft_l4 bpft_l4[256] = {
+const struct bpft_l4 bpft_l4[256] = { /* a range over all with exceptions would be warned of */
 	[0 ... BPFT_TCP - 1] = {NEVER, 0},
 	[BPFT_TCP] = {20, 15 << 2},
 	[BPFT_TCP + 1 ... BPFT_UDP - 1] = {NEVER, 0},

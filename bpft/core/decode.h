@@ -79,9 +79,9 @@ ALWAYS_INLINE int bpft_plain_version(const struct bpft_frame *frame)
 	return 0;
 }
 
-/* Bytes of a transport header: at least so many, or as many as these bits of a quarter of its byte 12 say, as TCP has them.
- * Of others than TCP and UDP more than a packet has. */
-struct bpft_l4 { uint32_t least, offset; };
+/* Bytes of a transport header by protocol: at least `least`, or as many as its byte 12 says, shifted right by two and
+ * masked.  Of others than TCP and UDP more than a packet has. */
+struct bpft_l4 { uint32_t least, mask; };
 extern const struct bpft_l4 bpft_l4[256];
 
 /* ... and its flow, with keys written by words, which are hashed next.  false: it is not plain after all. */
@@ -94,7 +94,7 @@ ALWAYS_INLINE bool bpft_decode_plain(const struct bpft_decoder *dec, const struc
 	const uint32_t proto = version == 4 ? ip[9] : ip[6], words = version == 4 ? 1 : 4 /* of addresses */;
 	const uint8_t *l4 = ip + header;
 	/* Which of the two it is cannot be guessed: looked up, not branched to. */
-	const uint32_t least = bpft_l4[proto].least, offset = (l4[12] >> 2) & bpft_l4[proto].offset;
+	const uint32_t least = bpft_l4[proto].least, offset = (l4[12] >> 2) & bpft_l4[proto].mask;
 	const uint32_t headers = header + (offset > least ? offset : least);
 	uint64_t tail;
 

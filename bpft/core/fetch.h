@@ -8,8 +8,8 @@
 
 /* Every line of them, in order: where the next header lies is known only from the one before it, and lines that come in
  * one by one, each when it is needed, cost far more than the bytes between headers do.  Those of long frames go no nearer
- * than the second-level cache, as the first can wait for few lines at once; and nowhere if they are in it.  `at` may lie
- * anywhere. */
+ * than the second-level cache, as the first can wait for few lines at once; not `far`: they are in it already.  `at` may
+ * lie anywhere. */
 static inline void bpft_fetch(const uint8_t *at, size_t bytes, bool far)
 {
 	enum { LINE = 64, SECOND_LEVEL = 2, FIRST_LEVEL = 3 };

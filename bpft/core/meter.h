@@ -87,13 +87,13 @@ ALWAYS_INLINE void bpft_meter_live(struct bpft_meter *m, const struct bpft_frame
 }
 
 struct bpft_run {                      /* plain frames of a file, counted in registers */
-	uint64_t frames;               /* told by the source, which counts its turns anyway */
+	uint64_t frames;               /* filled by the source, which counts its turns anyway */
 	uint64_t bytes;
 	uint64_t first, last;          /* stamps as the file has them: what is later is larger; UINT64_MAX: none yet */
 };
 #define BPFT_RUN {.first = UINT64_MAX, .last = UINT64_MAX}
 
-/* stamp: 0 is not known. */
+/* All but how many there are.  stamp: 0 is not known. */
 ALWAYS_INLINE void bpft_run_count(struct bpft_run *run, uint64_t stamp, uint32_t wirelen)
 {
 	run->bytes += wirelen;

@@ -1,5 +1,6 @@
 """The start of a daemon, in a straight line (P1): everything that can fail is done before detaching."""
 
+import gc
 import os
 import signal
 from contextlib import ExitStack
@@ -21,6 +22,8 @@ from bpft.daemon.settings import Settings
 from bpft.daemon.tap import Tap
 from bpft.errors import AlreadyCounted, Held
 from bpft.host.watch import watch_links
+
+_GARBAGE = 1000  #: objects until unreachable ones are looked for
 
 
 def run(settings: Settings, screen: Screen | None = None) -> int:
@@ -81,6 +84,8 @@ def run(settings: Settings, screen: Screen | None = None) -> int:
             raise
         starter.ready()
         notifier.ready()
+        gc.freeze()  # what starting made stays; what counting makes is looked through as usual
+        gc.set_threshold(_GARBAGE)
         loop.run(screen)
     # Whoever asked for the end is answered last, when the interface and EXT are free again.
     loop.answer_stop()
