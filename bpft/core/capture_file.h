@@ -67,13 +67,19 @@ ALWAYS_INLINE bool bpft_reader_plain(const struct bpft_reader *r, const uint32_t
 	return true;
 }
 
+/* The lines of long frames go no nearer than the second-level cache, as the first can wait for few lines at once and the
+ * table wants some of them; what was copied just now is there already. */
 ALWAYS_INLINE void bpft_reader_take(struct bpft_reader *r, const struct bpft_frame *f)
 {
-	enum { AHEAD = 4096 };
+	enum { AHEAD = 4096, SHORT = 128 /* bytes */ };
 
 	const uint8_t *next = f->data + f->caplen;
+	const size_t bytes = (size_t)(next - r->at);
 
-	bpft_fetch(r->at + AHEAD, (size_t)(next - r->at), r->far);
+	if (bytes <= SHORT)
+		bpft_fetch(r->at + AHEAD, SHORT, BPFT_FIRST_LEVEL);
+	else if (r->far)
+		bpft_fetch(r->at + AHEAD, bytes, BPFT_SECOND_LEVEL);
 	r->at = next;
 }
 

@@ -75,7 +75,7 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *h, const u_char *b
 		.dir = bpft_engine_direction(&p->base, bytes, h->caplen),
 	};
 
-	bpft_fetch(bytes + BPFT_LIVE_AHEAD, h->caplen + KERNEL_HEADER, true);
+	bpft_fetch(bytes + BPFT_LIVE_AHEAD, h->caplen + KERNEL_HEADER, BPFT_FIRST_LEVEL);
 	bpft_meter_live(p->meter, &frame);
 }
 

@@ -193,7 +193,7 @@ static int dispatch(struct bpft_engine *e, struct bpft_meter *meter, int burst)
 		const uint8_t *at = r->next;
 		r->next = at + ((const struct tpacket3_hdr *)(const void *)at)->tp_next_offset;
 		r->left--;
-		bpft_fetch(at + BPFT_LIVE_AHEAD, (size_t)(r->next - at), true);
+		bpft_fetch(at + BPFT_LIVE_AHEAD, (size_t)(r->next - at), BPFT_FIRST_LEVEL);
 		if (take(r, at, &frame)) {
 			bpft_meter_live(meter, &frame);
 			n++;

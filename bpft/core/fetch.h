@@ -2,25 +2,21 @@
 #ifndef BPFT_FETCH_H
 #define BPFT_FETCH_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "flow.h"
+
+enum bpft_level { BPFT_FIRST_LEVEL, BPFT_SECOND_LEVEL }; /* of the cache */
 
 /* Every line of them, in order: where the next header lies is known only from the one before it, and lines that come in
- * one by one, each when it is needed, cost far more than the bytes between headers do.  Those of long frames go no nearer
- * than the second-level cache, as the first can wait for few lines at once; not `far`: they are in it already.  `at` may
- * lie anywhere. */
-static inline void bpft_fetch(const uint8_t *at, size_t bytes, bool far)
+ * one by one, each when it is needed, cost far more than the bytes between headers do.  `at` may lie anywhere. */
+ALWAYS_INLINE void bpft_fetch(const uint8_t *at, size_t bytes, const enum bpft_level level)
 {
-	enum { LINE = 64, SECOND_LEVEL = 2, FIRST_LEVEL = 3 };
+	enum { LINE = 64 };
 
-	if (bytes <= 2 * LINE) {
-		__builtin_prefetch(at, 0, FIRST_LEVEL);
-		__builtin_prefetch(at + LINE, 0, FIRST_LEVEL);
-	} else if (far) {
-		for (size_t i = 0; i < bytes; i += LINE)
-			__builtin_prefetch(at + i, 0, SECOND_LEVEL);
-	}
+	for (size_t i = 0; i == 0 || i < bytes; i += LINE)
+		if (level == BPFT_FIRST_LEVEL)
+			__builtin_prefetch(at + i, 0, 3);
+		else
+			__builtin_prefetch(at + i, 0, 2);
 }
 
 #endif
