@@ -6,7 +6,6 @@ The other programs start from here as fast as by themselves: nothing of bpft's o
 import gc
 import importlib
 import os
-import signal
 import sys
 
 TYPE_CHECKING = False
@@ -53,6 +52,8 @@ def main() -> None:
     gc.set_threshold(_GARBAGE)
     if called in PROGRAMS:
         _leave(load(PROGRAMS[called][0])())
+    import signal  # trafd counts files without it
+
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends quietly, also while C code reads a pipe
     _leave(run([called, *arguments] if called == "traflog" else arguments))  # for scripts that call the old tool

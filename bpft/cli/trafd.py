@@ -294,8 +294,9 @@ def main(arguments: list[str] | None = None) -> int:
         if told := output.lost(why):
             messages.error(told)
         return 1 if told else 0
-    except click.Abort:  # what click makes of Ctrl-C before there is anything to do
-        return 1
+    except click.Abort:  # what click makes of Ctrl-C anywhere else
+        messages.error(str(Interrupted()))
+        return Interrupted.exit_code
     return code if isinstance(code, int) else 0
 
 

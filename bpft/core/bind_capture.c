@@ -97,7 +97,8 @@ static enum some next_of_any_link(struct source *s, struct bpft_frame *frame)
 	return frame->linktype == s->meter.decoder.linktype || link_entry(s, frame->linktype) ? MORE : FAILED;
 }
 
-/* The next LOOK_UP frames, or those up to the limit, of which those that pass the filter are metered.  FAILED: filter_error is set. */
+/* The next LOOK_UP frames, or those up to the limit, of which those that pass the filter are metered.  FAILED:
+ * filter_error is set. */
 ALWAYS_INLINE enum some meter_some(struct source *s, const bool filtered)
 {
 	const uint64_t wanted = s->limit - s->frames;

@@ -12,7 +12,7 @@ ALWAYS_INLINE void bpft_fetch(const uint8_t *at, size_t bytes, const enum bpft_l
 {
 	enum { LINE = 64 };
 
-	for (size_t i = 0; i == 0 || i < bytes; i += LINE)
+	for (size_t i = 0; i < bytes; i += LINE)
 		if (level == BPFT_FIRST_LEVEL)
 			__builtin_prefetch(at + i, 0, 3);
 		else

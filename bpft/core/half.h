@@ -16,9 +16,10 @@ enum {
 	CHUNK = 1 << CHUNK_BITS,
 };
 
+struct slot { uint32_t tag, number; }; /* number: of a record; 0: empty, as is the tag then */
+
 /* Records are numbered from 1.  Number 0 has a key that nobody can guess, so that what an empty slot tells is looked at
  * like any other; a half without memory has one empty slot and that record, which all such share. */
-struct slot { uint32_t tag, number; }; /* number: of a record; 0: empty, as is the tag then */
 struct half {
 	struct slot *index;
 	uint32_t mask;            /* slots - 1; a slot's place is its tag's lower bits */
