@@ -63,7 +63,7 @@ static inline uint8_t bpft_engine_direction(const struct bpft_engine *e, const u
 
 /* For bpft_fetch(): the kernel wrote the frames on another CPU, one behind the other; what lies some frames on is fetched
  * from its cache while the one at hand is decoded. */
-enum { BPFT_LIVE_AHEAD = 512 };
+enum { BPFT_LIVE_AHEAD = 2048 };
 
 /* NULL: *status is libpcap's PCAP_ERROR_ value, error its text. */
 typedef struct bpft_engine *bpft_engine_open_fn(const char *interface, const struct bpft_live_options *options,
