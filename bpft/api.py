@@ -19,7 +19,7 @@ from bpft.paths import environment_root
 from bpft.record import Header, Record
 from bpft.report.group import VERSIONS
 from bpft.report.part import Part
-from bpft.report.period import SECOND, EmptyPeriod, Period, read_time
+from bpft.report.period import SECOND, EmptyPeriod, Period, read_begin, read_end
 from bpft.report.source import Sources
 from bpft.report.where import Where
 
@@ -253,13 +253,15 @@ def _check(by: By) -> None:
 
 
 def _period(begin: When, end: When) -> Period:
-    first, last = _instant("begin", begin, False), _instant("end", end, True)
+    now = datetime.now().astimezone()
+    last = _instant("end", end, lambda text: read_end("end", text, now))
+    first = _instant("begin", begin, lambda text: read_begin("begin", text, now, last))
     if first is not None and last is not None and first >= last:
         raise EmptyPeriod(begin, end)
     return Period(first, last)
 
 
-def _instant(option: str, when: When, last: bool) -> int | None:
+def _instant(option: str, when: When, read: Callable[[str], int | None]) -> int | None:
     if isinstance(when, datetime):
         try:
             whole = when.astimezone().replace(microsecond=0)
@@ -267,7 +269,7 @@ def _instant(option: str, when: When, last: bool) -> int | None:
             raise UsageError(f"{option} {when} is too far away") from None
         return int(whole.timestamp()) * SECOND + when.microsecond * 1000
     if isinstance(when, str):
-        return read_time(option, when, datetime.now().astimezone(), last)
+        return read(when)
     if when is None or (isinstance(when, int) and not isinstance(when, bool)):
         return when
     raise UsageError(f"{option} {when!r} is no time: use UTC nanoseconds, a datetime, text or None")

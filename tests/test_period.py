@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bpft.report import units
 from bpft.report.coverage import union, without
-from bpft.report.period import SECOND, BadTime, EmptyPeriod, Period, read_period, read_time
+from bpft.report.period import SECOND, BadTime, EmptyPeriod, Period, read_begin, read_period
 
 NOW = datetime(2026, 11, 22, 12, 30, 15).astimezone()
 
@@ -38,7 +38,7 @@ def local(*when: int) -> int:
     ],
 )
 def test_a_time_is_read(text: str, expected: int) -> None:
-    assert read_time("--begin", text, NOW, last=False) == expected
+    assert read_begin("--begin", text, NOW, None) == expected
 
 
 def test_a_date_as_end_means_its_last_instant() -> None:
@@ -51,7 +51,7 @@ def test_a_date_as_end_means_its_last_instant() -> None:
 )
 def test_what_is_no_time_says_what_is(text: str) -> None:
     with pytest.raises(BadTime, match="2026-11-01T10:00") as error:
-        read_time("--begin", text, NOW, last=False)
+        read_begin("--begin", text, NOW, None)
     assert error.value.exit_code == 127
 
 
@@ -124,4 +124,4 @@ def test_a_rate_is_in_bits_and_needs_time() -> None:
 
 def test_a_day_in_another_zone_is_its_own() -> None:
     there = datetime(2026, 11, 22, 0, 30, tzinfo=timezone(timedelta(hours=9)))
-    assert read_time("--begin", "now", there, last=False) == int(there.timestamp()) * SECOND
+    assert read_begin("--begin", "now", there, None) == int(there.timestamp()) * SECOND

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -87,7 +88,9 @@ def test_every_period_of_the_page_is_one() -> None:
     section = (PROJECT / "man/bpft-report.1").read_text().partition(".Ss Periods")[2].partition(".El")[0]
     said = [words for line in re.findall(r"^\.It Li (.*)", section, re.M) for words in line.split(" , ")]
     assert len(said) > 25
+    today = datetime.now().astimezone()
     for words in said:
-        read_words(words.split())
+        for days in (*range(7), 31, 100, 200, 300):  # whatever day it is
+            read_words(words.split(), today + timedelta(days=days))
     with pytest.raises(BadPeriod):
         read_words(["some", "day"])

@@ -89,6 +89,26 @@ def test_words_are_a_period(words: str, begin: str | None, end: str | None) -> N
     assert found.said == " ".join(words.split())
 
 
+@pytest.mark.parametrize("today", range(22, 29))
+@pytest.mark.parametrize(("first", "last"), [("monday", "wednesday"), ("wednesday", "monday"), ("sat", "sun")])
+def test_days_by_their_names_are_a_period_on_every_day(today: int, first: str, last: str) -> None:
+    """The last day named second, and the last named first before it."""
+    names = {"sat": "saturday", "sun": "sunday"}
+    first, last = names.get(first, first), names.get(last, last)
+    now = NOW.replace(day=today)
+    end = read_words([last], now).end
+    assert end is not None
+    begin = read_words([first], now.replace(day=datetime.fromtimestamp(end / SECOND - 1).day)).begin
+    for found in (read_words([f"{first}..{last}"], now), read_period(first, last, now)):
+        assert (found.begin, found.end) == (begin, end)
+        assert found.begin is not None and SECOND * 3600 * 24 * 2 <= end - found.begin <= SECOND * 3600 * 24 * 7
+
+
+def test_months_by_their_names_are_a_period_in_every_month() -> None:
+    assert read_words(["november..february"], NOW) == Period(ns("2025-11-01"), ns("2026-03-01"))
+    assert read_words(["march..october"], NOW) == Period(ns("2026-03-01"), ns("2026-11-01"))
+
+
 @pytest.mark.parametrize(
     ("words", "meant"),
     [

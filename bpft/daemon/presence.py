@@ -6,10 +6,11 @@ import time
 from typing import Protocol
 
 from bpft import messages
-from bpft.daemon.tap import NOT_THERE
+from bpft.daemon.tap import DOWN, NOT_THERE
 from bpft.host.watch import LinkWatch
 
-LOOK_EVERY_S = 1.0  #: how often, where nothing tells of changes; a vanished interface is looked for as often anyhow
+LOOK_EVERY_S = 1.0  #: how often, where nothing tells of changes, or where it is there and cannot be opened
+RARELY_S = 10.0  #: a vanished interface is looked for all the same where something tells: a look costs milliseconds
 REST_S = 0.2  #: after a change, before the next is heard of: on some machines links change all the time
 
 
@@ -63,8 +64,9 @@ class Presence:
             self._look_at = now + LOOK_EVERY_S if self._watch is None else math.inf
             self._tap.check_name()
             return False
-        self._look_at = now + LOOK_EVERY_S
         why = self._tap.reopen()
+        is_told = self._watch is not None and why in (NOT_THERE, DOWN)
+        self._look_at = now + (RARELY_S if is_told else LOOK_EVERY_S)
         if why and why != self._told:
             self._told = why
             messages.info(f"{self._interface}: {why}")

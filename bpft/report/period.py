@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -60,22 +61,29 @@ def read_period(begin: str | None, end: str | None, now: datetime | None = None,
     Raises BadTime and EmptyPeriod.
     """
     now = now or datetime.now().astimezone()
-    first = read_time("--begin", begin, now, False, billing_day) if begin is not None else None
-    last = read_time("--end", end, now, True, billing_day) if end is not None else None
+    last = read_end("--end", end, now, billing_day) if end is not None else None
+    first = read_begin("--begin", begin, now, last, billing_day) if begin is not None else None
     if first is not None and last is not None and first >= last:
         raise EmptyPeriod(begin, end)
     return Period(first, last)
 
 
-def read_time(option: str, text: str, now: datetime, last: bool, billing_day: int = 1) -> int | None:
-    """One time as UTC nanoseconds: the first instant of what text says, or its end; None: open.  Raises BadTime."""
+def read_begin(option: str, text: str, now: datetime, end: int | None, billing_day: int = 1) -> int | None:
+    """The first instant of what text says, of a period up to end: UTC nanoseconds; None: open.  Raises BadTime."""
     from bpft.report.spoken import Calendar
 
     calendar = Calendar(now, billing_day)
-    try:
-        return calendar.span(text)[last]
-    except ValueError as error:
-        raise BadTime(option, text, f"{_meant(text, calendar)}use {_INSTANTS}") from error
+    with _taught(option, text, calendar):
+        return calendar.begin(text, end)
+
+
+def read_end(option: str, text: str, now: datetime, billing_day: int = 1) -> int | None:
+    """The end of what text says: UTC nanoseconds; None: open.  Raises BadTime."""
+    from bpft.report.spoken import Calendar
+
+    calendar = Calendar(now, billing_day)
+    with _taught(option, text, calendar):
+        return calendar.span(text)[1]
 
 
 def read_words(words: Sequence[str], now: datetime | None = None, billing_day: int = 1) -> Period:
@@ -125,6 +133,15 @@ def use_zone(name: str) -> None:
         when = datetime(year, month, 1)
         if when.astimezone().utcoffset() != when.replace(tzinfo=there).utcoffset():
             raise UnknownZone(name)
+
+
+@contextmanager
+def _taught(option: str, text: str, calendar: Calendar) -> Iterator[None]:
+    """What says nothing is BadTime, with what it may have meant."""
+    try:
+        yield
+    except ValueError as error:
+        raise BadTime(option, text, f"{_meant(text, calendar)}use {_INSTANTS}") from error
 
 
 def _meant(text: str, calendar: Calendar) -> str:

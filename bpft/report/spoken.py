@@ -4,7 +4,7 @@ Days are those of the local clock, from midnight to midnight also where that is 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 SECOND = 1_000_000_000  #: in nanoseconds
@@ -49,6 +49,14 @@ class Calendar:
         except (OverflowError, OSError) as error:
             raise ValueError(f"{text!r} is too far away") from error
 
+    def begin(self, text: str, end: int | None) -> int | None:
+        """The first instant of what text says, of a period up to end: a day or a month by its bare name is the last of
+        that name before it, so that monday..wednesday is one on a Monday too.  ValueError where it says nothing."""
+        first, name = self.span(text)[0], text.lower().strip()
+        if first is None or end is None or first < end or not (name in _WEEKDAYS or _month(name)):
+            return first
+        return replace(self, now=datetime.fromtimestamp((end - 1) // SECOND).astimezone()).span(text)[0]
+
     def _range(self, said: str) -> Span:
         if said.startswith("since "):
             return self._one(said[6:])[0], None
@@ -58,7 +66,8 @@ class Calendar:
         first, last = first.strip(), last.strip()
         if not first and not last:
             raise ValueError("a range without ends")
-        return self._one(first)[0] if first else None, self._one(last)[1] if last else None
+        end = self._one(last)[1] if last else None
+        return self.begin(first, end) if first else None, end
 
     def _one(self, said: str) -> Span:
         today = self.now.date()

@@ -11,7 +11,7 @@ from bpft.report.dimension import grouping
 from bpft.report.group import Tally
 from bpft.report.names import protocol_name, service_name
 from bpft.report.part import Part
-from bpft.report.period import SECOND, Period, read_time
+from bpft.report.period import SECOND, Period, read_begin, read_end
 from bpft.report.rows import Ranking, Row
 from bpft.report.where import Where
 
@@ -52,13 +52,15 @@ class Range:
 
 def read_range(begin: str | None, end: str | None, now: datetime) -> Range:
     """Each "#12", a time as date(1) takes it, [[[[yy]mm]dd]HH]MM[.ss], or one of bpft-report(1).  Raises BadTime."""
-    first, begin_ns = _limit("--begin", begin, now, False)
-    last, end_ns = _limit("--end", end, now, True)
+    last, end_ns = _limit("--end", end, now, lambda text: read_end("--end", text, now))
+    first, begin_ns = _limit("--begin", begin, now, lambda text: read_begin("--begin", text, now, end_ns))
     return Range(first or 1, last, Period(begin_ns, end_ns))
 
 
-def _limit(option: str, text: str | None, now: datetime, is_last: bool) -> tuple[int | None, int | None]:
-    """(number of a block, UTC nanoseconds), one of them at most."""
+def _limit(
+    option: str, text: str | None, now: datetime, read: Callable[[str], int | None]
+) -> tuple[int | None, int | None]:
+    """(number of a block, UTC nanoseconds), one of them at most; read: a time of bpft-report(1)."""
     if text is None:
         return None, None
     if text.startswith("#") and text[1:].isdecimal() and text.isascii():
@@ -68,7 +70,7 @@ def _limit(option: str, text: str | None, now: datetime, is_last: bool) -> tuple
             return None, int(_moment(digits[1], digits[2], now).timestamp()) * SECOND
         except ValueError:
             raise UsageError(f"{option} {text}: no such time; write [[[[yy]mm]dd]HH]MM[.ss]") from None
-    return None, read_time(option, text, now, is_last)
+    return None, read(text)
 
 
 def _moment(digits: str, seconds: str | None, now: datetime) -> datetime:
