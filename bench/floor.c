@@ -67,7 +67,7 @@ static inline uint64_t walk(int fd, const unsigned mode)
 	struct bpft_reader *reader = bpft_reader_open(fd, NULL, error);
 	struct bpft_meter meter = {.table = bpft_table_new(0)};
 	struct bpft_frame frame, any;
-	struct bpft_flow *flow = meter.batch[0];
+	struct bpft_flow *flow = meter.flows[0];
 	uint64_t packets = 0, sum = 0;
 
 	if (!reader || !meter.table) {

@@ -102,7 +102,7 @@ def sizes(blast: Blast, options: argparse.Namespace) -> list[str]:
     cells = []
     for tool in TOOLS[1:]:
         costs: dict[str, list[float]] = {large: [], small: []}
-        for _ in range(options.runs + 2):
+        for _ in range(3 * options.runs):
             for scene, found in costs.items():
                 recipe, rate = SCENES[scene]
                 run = measure(tool, _capture(recipe, options), rate, options.seconds, blast, options.work / "out")
@@ -111,7 +111,7 @@ def sizes(blast: Blast, options: argparse.Namespace) -> list[str]:
         cells.append([tool, *(f"{cost:.4f}" for cost in medians), f"{medians[1] / medians[0]:.2f}"])
     return [
         f"{origin('bench/live.py sizes')}",
-        f"CPU us/packet, medians of {options.runs + 2} runs of {options.seconds:g} s, in turn.",
+        f"CPU us/packet, medians of {3 * options.runs} runs of {options.seconds:g} s, in turn.",
         "",
         *table(["tool", "60 bytes", "1514 bytes", "of 60 bytes"], cells),
     ]

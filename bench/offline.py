@@ -290,7 +290,7 @@ def results(bench: Bench, names: list[str]) -> dict[str, list[str]]:
         rows = bench.metering(name)
         cost = {row.tool: row.cpu_us for row in rows}
         for row in rows:
-            ratios = [f"{row.cpu_us / cost[peer]:.2f}" for peer in ("nfpcapd", "reference")]
+            ratios = [f"{row.cpu_us / cost[peer]:.3f}" for peer in ("nfpcapd", "reference")]
             size = row.counted.size / row.counted.flows
             exact = "yes" if row.exact else f"no: {row.counted}"
             cells.append([name, row.tool, f"{row.cpu_us:.3f}", *ratios, f"{row.peak / 1e6:.0f}", f"{size:.1f}", exact])

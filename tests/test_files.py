@@ -1,7 +1,9 @@
 """Capture files: every variant that is read, what is refused, and where a broken one ends (rules F1..F6)."""
 
 import os
+import random
 import struct
+import tempfile
 import threading
 
 import frames as f
@@ -376,3 +378,27 @@ def test_frames_before_1970_have_their_times():  # an if_tsoffset may be negativ
     capture += b"".join(f.enhanced(P4, ticks=seconds * 1_000_000) for seconds in (5, 3, 9))
     metered = c_meter(capture)
     assert (metered.counters["first_ns"], metered.counters["last_ns"]) == (-999_997 * 10**9, -999_991 * 10**9)
+
+
+@pytest.mark.parametrize("cap", [150, 400, 5000])
+def test_folds_while_flows_are_in_flight_lose_nothing(cap):
+    """Of both IP versions, in turn and in runs: a fold moves records that flows were about to be added to."""
+    chance, frames = random.Random(7), []
+    for n in range(60_000):
+        heavy, six = n % 3 == 0, chance.random() < 0.5 if n // 2000 % 2 else n % 2
+        host, datagram = chance.randrange(40) if heavy else 1000 + n, f.udp(bytes(200 if heavy else 0))
+        if six:
+            frames.append(f.ether(f.IP6, f.ipv6(datagram, src=f"fd00::{host:x}")))
+        else:
+            frames.append(f.ether(f.IP4, f.ipv4(datagram, src=f"10.0.{host >> 8}.{host & 255}")))
+    capture = f.pcap(frames)
+    free, table = c_meter(capture), core.Table(cap)
+    with tempfile.TemporaryFile() as file:
+        file.write(capture)
+        file.seek(0)
+        core.read_capture(file.fileno(), table)
+    capped = describe(table)
+    heavy_rows = {key: sums for key, sums in free.rows.items() if sums[0] > 1}
+    assert len(heavy_rows) == 80 and capped.counters["folded"] > 30_000
+    assert {key: capped.rows.get(key) for key in heavy_rows} == heavy_rows
+    assert table.totals() == tuple(map(sum, zip(*free.rows.values(), strict=True)))

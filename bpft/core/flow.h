@@ -92,7 +92,7 @@ struct bpft_frame {          /* what a source hands to decode */
 	uint16_t repeated;   /* bytes from its start that each of those packets begins with; 0: not known */
 };
 
-struct bpft_flow {           /* the summary: what one frame adds, and to which key */
+struct bpft_flow {           /* the summary, a cache line: what one frame adds, and to which key */
 	uint32_t tag;        /* upper half of the key's hash, filled by the meter */
 	uint32_t packets;    /* 1, also when skipped, or the segments of a merged frame (C2) */
 	uint32_t all, data;  /* bytes this frame adds */
@@ -101,7 +101,7 @@ struct bpft_flow {           /* the summary: what one frame adds, and to which k
 		struct bpft_key6 v6;
 		uint64_t word[5]; /* either, as it is hashed and compared */
 	} key;
-	uint64_t unused;     /* makes it as long as a cache line */
+	uint8_t *rec;        /* where its record probably is, filled by the table */
 };
 
 struct bpft_fate {           /* ... and what became of the frame, which is counted at once */

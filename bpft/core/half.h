@@ -200,19 +200,12 @@ ALWAYS_INLINE void bpft_table_expect(const struct bpft_table *t, const int versi
 	prefetch_slot(&t->half[version != 4], f->tag);
 }
 
-/* As sums_for(), first trying the record that was prefetched, the first of the n that are left of a batch.  Growth moves no
- * record; a fold does, after which none of them is anybody's. */
+/* As sums_for(), first trying the record that was prefetched.  Growth moves no record; a fold does: once it has changed
+ * counters.folded, none that was prefetched before may be tried. */
 ALWAYS_INLINE struct bpft_sums *prefetched_sums(struct bpft_table *t, const int v, const void *key, uint32_t tag,
-                                                uint8_t **rec, unsigned n, const size_t key_size)
+                                                uint8_t *rec, const size_t key_size)
 {
-	if (likely(same(*rec, key, key_size)))
-		return sums_of(*rec, key_size);
-	const uint64_t folded = t->counters.folded;
-	struct bpft_sums *s = sums_for(t, v, key, tag, key_size);
-	if (t->counters.folded != folded)
-		for (unsigned i = 1; i < n; i++)
-			rec[i] = record(&t->half[v], 0, key_size);
-	return s;
+	return likely(same(rec, key, key_size)) ? sums_of(rec, key_size) : sums_for(t, v, key, tag, key_size);
 }
 
 #endif

@@ -1,21 +1,37 @@
 /* meter.c - what the meter does once a batch, and for frames that are not plain. */
 #include "meter.h"
 
+static void add_fetched(struct bpft_meter *m, int half)
+{
+	struct bpft_batch *b = &m->fetched[half];
+
+	bpft_table_add_flows(m->table, half ? 6 : 4, b->flows, b->n, b->folded);
+	m->counters.counted += b->n;
+	b->n = 0;
+}
+
 void bpft_meter_hand_over(struct bpft_meter *m, int half)
 {
-	const unsigned n = (unsigned)(m->pending[half] / sizeof **m->batch);
+	const unsigned end = (unsigned)(m->filled[half] / sizeof **m->flows), begin = (end - 1) / BPFT_BATCH * BPFT_BATCH;
+	const struct bpft_batch next = {m->flows[half] + begin, end - begin, bpft_table_counters(m->table)->folded};
 
-	bpft_table_add_flows(m->table, half ? 6 : 4, m->batch[half], n);
-	m->counters.counted += n;
-	m->pending[half] = 0;
+	bpft_table_fetch_flows(m->table, half ? 6 : 4, next.flows, next.n);
+	add_fetched(m, half);
+	m->fetched[half] = next;
+	if (end == 2 * BPFT_BATCH)
+		m->filled[half] = 0;
 }
 
 void bpft_meter_flush(struct bpft_meter *m)
 {
 	struct bpft_counters *n = &m->counters;
 
-	bpft_meter_hand_over(m, 0);
-	bpft_meter_hand_over(m, 1);
+	for (int half = 0; half < 2; half++) {
+		if (m->filled[half] % (BPFT_BATCH * sizeof **m->flows))
+			bpft_meter_hand_over(m, half);
+		add_fetched(m, half);
+		m->filled[half] = 0;
+	}
 	for (int dir = 0; dir < 3; dir++) {
 		n->seen += n->dir[dir].frames;
 		n->dir[dir].wire_frames += n->dir[dir].frames;

@@ -10,11 +10,14 @@ struct bpft_meter {
 	struct bpft_table *table;      /* borrowed; may be exchanged after a flush */
 	/* Of the frames since the last flush; until then `seen` is not filled, and what was on the wire only where it differs. */
 	struct bpft_counters counters;
-	size_t pending[2];             /* bytes of the batches: flows of IPv4 and IPv6 that the table does not have yet */
-	struct bpft_flow batch[2][BPFT_BATCH];
+	/* Of IPv4 and IPv6: two batches in turn, one that is being filled, its slots on their way into the cache, and one whose
+	 * records are. */
+	struct bpft_flow flows[2][2 * BPFT_BATCH];
+	size_t filled[2];              /* bytes of flows[], up to the flow that comes next */
+	struct bpft_batch { struct bpft_flow *flows; unsigned n; uint64_t folded; /* when it was fetched */ } fetched[2];
 };
 
-/* Give the table what is pending of one IP version. */
+/* What is filled of a batch has its records fetched, and the one before, whose records have come, is added. */
 void bpft_meter_hand_over(struct bpft_meter *m, int half);
 /* From here on the table knows all frames, and its counters agree with its records (C3). */
 void bpft_meter_flush(struct bpft_meter *m);
@@ -36,20 +39,20 @@ ALWAYS_INLINE void bpft_meter_count(struct bpft_counters *n, const struct bpft_f
 		bpft_count_time(n, frame->ns);
 }
 
-/* The place behind the flows that are pending of an IP version. */
+/* The place of the flow that comes next of an IP version. */
 ALWAYS_INLINE struct bpft_flow *bpft_meter_place(struct bpft_meter *m, const int version)
 {
-	return (struct bpft_flow *)(void *)((char *)m->batch[version != 4] + m->pending[version != 4]);
+	return (struct bpft_flow *)(void *)((char *)m->flows[version != 4] + m->filled[version != 4]);
 }
 
-/* The flow there is pending from now on, its slot fetched until they are added. */
+/* The flow there is complete: its slot is fetched until the batch is. */
 ALWAYS_INLINE void bpft_meter_flow(struct bpft_meter *m, const int version, struct bpft_flow *f)
 {
 	const int half = version != 4;
 
 	bpft_table_expect(m->table, version, f);
-	m->pending[half] += sizeof *f;
-	if (m->pending[half] == sizeof m->batch[half])
+	m->filled[half] += sizeof *f;
+	if (!(m->filled[half] % (BPFT_BATCH * sizeof *f)))
 		bpft_meter_hand_over(m, half);
 }
 

@@ -4,18 +4,43 @@
 
 #include "half.h"
 
-ALWAYS_INLINE void add_flows(struct bpft_table *t, const int v, const struct bpft_flow *flows, unsigned n,
-                             const size_t key_size, const bool one_chunk)
+ALWAYS_INLINE void fetch_flows(const struct bpft_table *t, const int v, struct bpft_flow *flows, unsigned n,
+                               const size_t key_size, const bool one_chunk)
 {
-	const struct half h = t->half[v]; /* does not change until the first flow is added */
-	uint8_t *rec[BPFT_BATCH];
+	const struct half h = t->half[v];
 
 	for (unsigned i = 0; i < n; i++)
-		rec[i] = prefetch_record(&h, flows[i].tag, key_size, one_chunk);
-	for (unsigned i = 0; i < n; i++) {
-		const struct bpft_flow *f = &flows[i];
-		struct bpft_sums *s = prefetched_sums(t, v, f->key.word, f->tag, &rec[i], n - i, key_size);
+		flows[i].rec = prefetch_record(&h, flows[i].tag, key_size, one_chunk);
+}
 
+void bpft_table_fetch_flows(const struct bpft_table *t, int version, struct bpft_flow *flows, unsigned n)
+{
+	if (version == 6)
+		fetch_flows(t, 1, flows, n, K6, false);
+	else if (t->half[0].chunks <= 1)
+		fetch_flows(t, 0, flows, n, K4, true);
+	else
+		fetch_flows(t, 0, flows, n, K4, false);
+}
+
+/* After a fold, which moved the records: they are to be looked up. */
+static void forget(const struct bpft_table *t, const int v, struct bpft_flow *flows, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		flows[i].rec = record(&t->half[v], 0, v ? K6 : K4);
+}
+
+ALWAYS_INLINE void add_flows(struct bpft_table *t, const int v, struct bpft_flow *flows, unsigned n, uint64_t folded,
+                             const size_t key_size)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct bpft_flow *f = &flows[i];
+
+		if (!likely(t->counters.folded == folded)) {
+			folded = t->counters.folded;
+			forget(t, v, f, n - i);
+		}
+		struct bpft_sums *s = prefetched_sums(t, v, f->key.word, f->tag, f->rec, key_size);
 		if (s) {
 			s->packets += f->packets;
 			s->all += f->all;
@@ -24,14 +49,12 @@ ALWAYS_INLINE void add_flows(struct bpft_table *t, const int v, const struct bpf
 	}
 }
 
-void bpft_table_add_flows(struct bpft_table *t, int version, const struct bpft_flow *flows, unsigned n)
+void bpft_table_add_flows(struct bpft_table *t, int version, struct bpft_flow *flows, unsigned n, uint64_t folded)
 {
 	if (version == 6)
-		add_flows(t, 1, flows, n, K6, false);
-	else if (t->half[0].chunks <= 1)
-		add_flows(t, 0, flows, n, K4, true);
+		add_flows(t, 1, flows, n, folded, K6);
 	else
-		add_flows(t, 0, flows, n, K4, false);
+		add_flows(t, 0, flows, n, folded, K4);
 }
 
 void bpft_count_time(struct bpft_counters *to, int64_t ns)

@@ -24,10 +24,12 @@ uint64_t bpft_table_count(const struct bpft_table *t, int version); /* version 0
 size_t bpft_table_memory(const struct bpft_table *t);               /* bytes in use; chunks are touched as they fill */
 struct bpft_counters *bpft_table_counters(struct bpft_table *t);
 
-enum { BPFT_BATCH = 32 };    /* flows in flight: enough to hide cache misses */
+enum { BPFT_BATCH = 32 };    /* flows asked for at once: enough to hide cache misses */
 
-/* Add up to BPFT_BATCH flows of one IP version, each expected before (bpft_table_expect()); counters are told apart. */
-void bpft_table_add_flows(struct bpft_table *t, int version, const struct bpft_flow *flows, unsigned n);
+/* The records of flows of one IP version, each expected before (bpft_table_expect()), are on their way into the cache. */
+void bpft_table_fetch_flows(const struct bpft_table *t, int version, struct bpft_flow *flows, unsigned n);
+/* Add flows that were fetched; folded: what the table's counters said then.  Counters are told apart. */
+void bpft_table_add_flows(struct bpft_table *t, int version, struct bpft_flow *flows, unsigned n, uint64_t folded);
 /* Make first_ns and last_ns reach to ns; 0: the source knows no time. */
 void bpft_count_time(struct bpft_counters *to, int64_t ns);
 void bpft_table_add_counters(struct bpft_table *t, const struct bpft_counters *more);
