@@ -126,8 +126,9 @@ int bpft_live_set_filter(struct bpft_live *l, const char *expression, bool optim
 		return 0; /* a link type libpcap cannot compile for: metered all the same (P6) */
 	}
 	struct bpf_program attached = program;
-	struct bpf_insn *made = bpft_filter_headers(&program, l->engine->linktype, l->snaplen, &attached);
-	int bad = l->engine->ops->attach(l->engine, &attached, error);
+	const struct bpft_engine *e = l->engine;
+	struct bpf_insn *made = bpft_filter_headers(&program, e->linktype, l->snaplen, !e->ops->exact, &attached);
+	int bad = e->ops->attach(l->engine, &attached, error);
 	free(made);
 	pcap_freecode(&program);
 	return bad;

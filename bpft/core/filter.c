@@ -33,23 +33,27 @@ int bpft_filter_compile(struct bpf_program *program, const char *expression, int
 	return bad ? -1 : 0;
 }
 
-struct bpf_insn *bpft_filter_headers(const struct bpf_program *filter, int linktype, int snaplen, struct bpf_program *out)
+struct bpf_insn *bpft_filter_headers(const struct bpf_program *filter, int linktype, int snaplen, bool udp,
+                                     struct bpf_program *out)
 {
-	enum { LEAST = 54, KEEP4 = 64, KEEP6 = 80 /* bytes: the headers, and up to the next multiple of 16 */, TCP = 6 };
+	enum { LEAST = 54, KEEP4 = 64, KEEP6 = 80 /* bytes: the headers, and up to the next multiple of 16 */, TCP = 6, UDP = 17 };
 	enum { MOST = 512 /* instructions that every system takes */ };
-	enum { SHORT4 = 11, SHORT6, WHOLE, END };
+	enum { IP6 = 9, SHORT4 = 13, SHORT6, WHOLE, END };
+	const bpf_u_int32 other = udp ? UDP : TCP;
 	const struct bpf_insn tail[END] = {
 		{BPF_LD | BPF_W | BPF_LEN, 0, 0, 0},
 		{BPF_JMP | BPF_JGE | BPF_K, 0, WHOLE - 2, LEAST},
 		{BPF_LD | BPF_H | BPF_ABS, 0, 0, 12},
-		{BPF_JMP | BPF_JEQ | BPF_K, 0, 4, 0x0800},
+		{BPF_JMP | BPF_JEQ | BPF_K, 0, IP6 - 4, 0x0800},
 		{BPF_LD | BPF_B | BPF_ABS, 0, 0, 14},
 		{BPF_JMP | BPF_JEQ | BPF_K, 0, WHOLE - 6, 0x45},
 		{BPF_LD | BPF_B | BPF_ABS, 0, 0, 23},
-		{BPF_JMP | BPF_JEQ | BPF_K, SHORT4 - 8, WHOLE - 8, TCP},
-		{BPF_JMP | BPF_JEQ | BPF_K, 0, WHOLE - 9, 0x86DD},
+		{BPF_JMP | BPF_JEQ | BPF_K, SHORT4 - 8, 0, TCP},
+		{BPF_JMP | BPF_JEQ | BPF_K, SHORT4 - 9, WHOLE - 9, other},
+		[IP6] = {BPF_JMP | BPF_JEQ | BPF_K, 0, WHOLE - 10, 0x86DD},
 		{BPF_LD | BPF_B | BPF_ABS, 0, 0, 20},
-		{BPF_JMP | BPF_JEQ | BPF_K, SHORT6 - 11, WHOLE - 11, TCP},
+		{BPF_JMP | BPF_JEQ | BPF_K, SHORT6 - 12, 0, TCP},
+		{BPF_JMP | BPF_JEQ | BPF_K, SHORT6 - 13, WHOLE - 13, other},
 		[SHORT4] = {BPF_RET | BPF_K, 0, 0, KEEP4},
 		[SHORT6] = {BPF_RET | BPF_K, 0, 0, KEEP6},
 		[WHOLE] = {BPF_RET | BPF_K, 0, 0, (bpf_u_int32)snaplen},

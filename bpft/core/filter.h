@@ -14,10 +14,11 @@ int bpft_filter_compile(struct bpf_program *program, const char *expression, int
                         bool optimize, char error[BPFT_ERROR]);
 
 /* The program for a live interface, made of its filter: of what passes, TCP in plain IP leaves its headers in the kernel's
- * buffer and no more, so that a large frame takes no more room there, and costs no more, than a small one.  (What UDP
- * carries may be a tunnel, whose headers are wanted of a merged frame.)  Returns *out's instructions, to be freed; NULL:
- * the filter is to be taken as it is. */
-struct bpf_insn *bpft_filter_headers(const struct bpf_program *filter, int linktype, int snaplen, struct bpf_program *out);
+ * buffer and no more, so that a large frame takes no more room there, and costs no more, than a small one.  udp: so does
+ * UDP.  (What it carries may be a tunnel, whose headers are wanted of a merged frame, if the engine tells which are.)
+ * Returns *out's instructions, to be freed; NULL: the filter is to be taken as it is. */
+struct bpf_insn *bpft_filter_headers(const struct bpf_program *filter, int linktype, int snaplen, bool udp,
+                                     struct bpf_program *out);
 
 /* One expression compiled for IPv4 and for IPv6 pseudo headers (SEMANTICS R3). */
 struct bpft_record_filter {
