@@ -21,7 +21,11 @@ def version(*command: str) -> str:
 
 def origin(command: str, *peers: str) -> str:
     """When and on what a section was made."""
-    versions = [f"bpft {version(str(BIN / 'bpft'), '--version')}", *(f"{peer} {version(peer, '-V')}" for peer in peers)]
+    told = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    code = f"bpft {version(str(BIN / 'bpft'), '--version')} ({told.stdout.strip() or 'no commit'})"
+    versions = [code, *(f"{peer} {version(peer, '-V')}" for peer in peers)]
     system = f"Python {platform.python_version()}, {platform.system()} {platform.release()}, {os.cpu_count()} cores"
     return f"`{command}` on {datetime.datetime.now(datetime.UTC):%Y-%m-%d}: {', '.join(versions)}, {system}."
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from results import BIN
 
-SENDER, RECEIVER = "bpftbenchtx", "bpftbenchrx"  #: namespaces
+SENDER, RECEIVER = (f"bpftbench{end}{os.getpid()}" for end in ("tx", "rx"))  #: namespaces, of this run alone
 OUT, IN = "bpbtx", "bpbrx"  #: interfaces
 
 

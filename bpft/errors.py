@@ -27,6 +27,10 @@ class Interrupted(BpftError):
     """interrupted; nothing was saved"""
 
 
+class NoMemory(BpftError):
+    """there is no memory for that; nothing was saved.  --max-flows holds less at once"""
+
+
 class BadExpression(BpftError):
     """filter expression: {0}"""
 

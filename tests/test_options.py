@@ -312,7 +312,7 @@ def test_a_capture_into_a_log(tmp_path: Path) -> None:
     assert not (log.parent / "tmp").exists()
 
 
-def test_options_that_shape_the_table(tmp_path: Path) -> None:
+def test_options_that_shape_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words in (
         ["-c", "5", "-f", "count"],
         ["-X", "-m", "0", "-f", "addresses"],
@@ -322,6 +322,7 @@ def test_options_that_shape_the_table(tmp_path: Path) -> None:
         ["--engine", "pcap", "-m", "0", "-f", "all"],
     ):
         assert read(tmp_path, str(SAMPLE), *words) == 0
+        assert ("more than 4 flows: " in capsys.readouterr().err) == ("cap" in words), "a fold is told"
     count, addresses, cap, filtered, twin, everything = (
         blocks(tmp_path, ext)[0] for ext in ("count", "addresses", "cap", "filter", "twin", "all")
     )
@@ -335,6 +336,24 @@ def test_options_that_shape_the_table(tmp_path: Path) -> None:
     ours, theirs = (block.load_table(it).view(4) for it in (twin, everything))
     assert ours.records(0, 10_000) == theirs.records(0, 10_000)
     assert block.load_table(cap).totals() == block.load_table(everything).totals()
+
+
+def test_no_memory_is_told_and_saves_nothing(tmp_path: Path) -> None:
+    """At every limit: what is saved is all there is, or one line says why not."""
+    saved = False
+    for megabytes in (*range(30, 80, 10), 120, 1000):
+        root = tmp_path / str(megabytes)
+        limit = f"ulimit -v {megabytes}000; exec {sys.executable} {PROJECT / 'scripts/trafd'}"
+        words = f"--root {root} --read {SAMPLE} -m 0 -f x"
+        found = subprocess.run(["sh", "-c", f"{limit} {words}"], capture_output=True, text=True, check=False)
+        log = root / "var/lib/bpft/trafd.x"
+        saved = found.returncode == 0
+        if saved:
+            table = block.load_table(blocks(root, "x")[0])
+            assert table.totals()[0] == table.counters()["counted"] > 0
+        else:
+            assert found.returncode == 1 and not log.exists()
+    assert saved
 
 
 def test_options_that_shape_the_key(tmp_path: Path) -> None:

@@ -104,6 +104,12 @@ def test_days_by_their_names_are_a_period_on_every_day(today: int, first: str, l
         assert found.begin is not None and SECOND * 3600 * 24 * 2 <= end - found.begin <= SECOND * 3600 * 24 * 7
 
 
+def test_the_last_days_of_their_names_are_a_period_too() -> None:
+    assert read_words(["last wednesday..last monday"], NOW) == Period(ns("2026-11-11"), ns("2026-11-17"))
+    tuesday = NOW.replace(day=24)
+    assert read_words(["last monday..last wednesday"], tuesday) == Period(ns("2026-11-16"), ns("2026-11-19"))
+
+
 def test_months_by_their_names_are_a_period_in_every_month() -> None:
     assert read_words(["november..february"], NOW) == Period(ns("2025-11-01"), ns("2026-03-01"))
     assert read_words(["march..october"], NOW) == Period(ns("2026-03-01"), ns("2026-11-01"))

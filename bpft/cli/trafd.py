@@ -11,7 +11,7 @@ from bpft import __version__, messages
 from bpft.cli import output
 from bpft.cli.number import number
 from bpft.daemon.settings import Settings, default_max_flows, flows_in
-from bpft.errors import BadExpression, BpftError, CannotRead, Interrupted, UsageError
+from bpft.errors import BadExpression, BpftError, CannotRead, Interrupted, NoMemory, UsageError
 from bpft.meter.keymode import WHOLE, KeyMode
 from bpft.paths import check_name, environment_root, paths
 from bpft.rotation import rotation, size_of, zone
@@ -133,6 +133,8 @@ def trafd(
             offline.read(settings, read)
         except KeyboardInterrupt:
             raise Interrupted from None
+        except MemoryError:
+            raise NoMemory from None
         return 0
     from bpft.daemon import start
 

@@ -238,7 +238,7 @@ def encode_columns(
     A column is (id, encoding, parts): its bytes, cut where a compressor should begin a new block.  Records that know
     different things (ports, protocol, direction, VLAN, packets, "other") come in different groups, in their order.
     No record is made without a packet: one of 0 packets does not know them.
-    ValueError for flags that no column can hold.
+    ValueError for flags that no column can hold, MemoryError.
     """
 
 def decode_columns(

@@ -59,7 +59,7 @@ static int encode_class(PyObject *groups, int version, const void *records, size
 	why = bpft_encode_columns(version, records, rows, &columns);
 	Py_END_ALLOW_THREADS
 	if (why != NULL) {
-		PyErr_SetString(PyExc_ValueError, why);
+		PyErr_SetString(why == bpft_no_memory ? PyExc_MemoryError : PyExc_ValueError, why);
 		return -1;
 	}
 	failed = append_group(groups, rows, bpft_record_is_other(version, records), &columns);

@@ -7,6 +7,8 @@
 
 #include "codec_model.h"
 
+const char bpft_no_memory[] = "no memory to encode a row group";
+
 struct work {                /* of one group being encoded */
 	const struct bpft_layout *at;
 	const uint8_t *records;
@@ -282,7 +284,7 @@ const char *bpft_encode_columns(int version, const void *records, size_t rows, s
 	free(w);
 	if (failed) {
 		bpft_columns_free(out);
-		return "no memory to encode a row group";
+		return bpft_no_memory;
 	}
 	return NULL;
 }

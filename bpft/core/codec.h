@@ -58,8 +58,9 @@ size_t bpft_group_take(int version, const void *records, size_t rows, unsigned c
 /* Whether a record is the remainder of its IP version (C7). */
 int bpft_record_is_other(int version, const void *record);
 
+extern const char bpft_no_memory[];
 /* Encode 1..BPFT_GROUP_ROWS records of one class.  NULL: done, release with bpft_columns_free();
- * else why not, and nothing is to be released. */
+ * else why not (bpft_no_memory, or what is wrong with them), and nothing is to be released. */
 const char *bpft_encode_columns(int version, const void *records, size_t rows, struct bpft_group_columns *out);
 void bpft_columns_free(struct bpft_group_columns *columns);
 

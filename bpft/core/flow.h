@@ -92,7 +92,7 @@ struct bpft_frame {          /* what a source hands to decode */
 	uint16_t repeated;   /* bytes from its start that each of those packets begins with; 0: not known */
 };
 
-struct bpft_flow {           /* the summary, a cache line: what one frame adds, and to which key */
+struct bpft_flow {           /* the summary, 64 bytes: what one frame adds, and to which key */
 	uint32_t tag;        /* upper half of the key's hash, filled by the meter */
 	uint32_t packets;    /* 1, also when skipped, or the segments of a merged frame (C2) */
 	uint32_t all, data;  /* bytes this frame adds */

@@ -233,11 +233,9 @@ ALWAYS_INLINE void add_rows(struct bpft_table *t, const int v, const struct bpft
 			struct bpft_sums *s = prefetched_sums(t, v, key[i], tag[i], found[i], size);
 			const struct bpft_sums *before = &run[which[i]].before, *after = &run[which[i] + 1].before;
 
-			if (s) {
-				s->packets += after->packets - before->packets;
-				s->all += after->all - before->all;
-				s->data += after->data - before->data;
-			}
+			s->packets += after->packets - before->packets;
+			s->all += after->all - before->all;
+			s->data += after->data - before->data;
 			if (t->counters.folded != folded)
 				for (unsigned k = i + 1; k < m; k++)
 					found[k] = record(&t->half[v], 0, size);

@@ -14,9 +14,6 @@ enum {
 };
 
 uint64_t bpft_hash_key[5];
-static struct slot no_slot[1];
-static uint8_t no_record[sizeof(struct bpft_rec6)];
-static uint8_t *no_chunk[1] = {no_record};
 
 void bpft_draw_hash_key(void)
 {
@@ -25,18 +22,33 @@ void bpft_draw_hash_key(void)
 	if (getentropy(bpft_hash_key, sizeof bpft_hash_key))
 		abort(); /* fails only for lengths above 256 */
 	bpft_hash_key[0] |= 1;
-	memcpy(no_record, bpft_hash_key, sizeof bpft_hash_key);
 }
 
-void bpft_half_init(struct half *h)
+static bool add_chunk(struct half *h, size_t key_size)
 {
-	*h = (struct half){.index = no_slot, .chunk = no_chunk};
+	uint8_t **chunk = malloc((h->chunks + 1) * sizeof *chunk);
+	uint8_t *fresh = bpft_pages_new(CHUNK * rec_size(key_size), h->chunks ? 0 : SMALL);
+
+	if (!chunk || !fresh) {
+		bpft_pages_free(fresh, CHUNK * rec_size(key_size));
+		free(chunk);
+		return false;
+	}
+	if (h->chunks)
+		memcpy(chunk, h->chunk, h->chunks * sizeof *chunk);
+	else
+		memcpy(fresh, bpft_hash_key, key_size); /* number 0 */
+	free(h->chunk);
+	chunk[h->chunks++] = fresh;
+	h->chunk = chunk;
+	return true;
 }
 
-static void index_free(struct half *h)
+bool bpft_half_init(struct half *h, size_t key_size)
 {
-	if (h->index != no_slot)
-		bpft_pages_free(h->index, bpft_half_slots(h) * sizeof *h->index);
+	*h = (struct half){.mask = FIRST_SLOTS - 1};
+	h->index = bpft_pages_new(FIRST_SLOTS * sizeof *h->index, 0);
+	return h->index && add_chunk(h, key_size);
 }
 
 /* Records that its index has room for. */
@@ -53,51 +65,31 @@ static bool index_grow(struct half *h)
 
 	if (h->mask >= MOST_SLOTS - 1)
 		return false;
-	bigger.mask = h->index == no_slot ? FIRST_SLOTS - 1 : 2 * h->mask + 1;
+	bigger.mask = 2 * h->mask + 1;
 	bigger.index = bpft_pages_new(bpft_half_slots(&bigger) * sizeof *bigger.index, 0);
 	if (!bigger.index)
 		return false;
 	for (uint64_t i = 0; i < bpft_half_slots(h); i++)
 		if (h->index[i].number)
 			index_put(&bigger, h->index[i].tag, h->index[i].number);
-	index_free(h);
+	bpft_pages_free(h->index, bpft_half_slots(h) * sizeof *h->index);
 	*h = bigger;
 	return true;
 }
 
-/* Room for one more record and its slot; false: no memory. */
 bool bpft_half_room(struct half *h, size_t key_size)
 {
 	if (h->count >= index_room(h) && !index_grow(h))
 		return false;
-	if ((h->count + 1) >> CHUNK_BITS < h->chunks)
-		return true;
-	uint8_t **chunk = malloc((h->chunks + 1) * sizeof *chunk);
-	uint8_t *fresh = bpft_pages_new(CHUNK * rec_size(key_size), h->chunks ? 0 : SMALL);
-	if (!chunk || !fresh) {
-		bpft_pages_free(fresh, CHUNK * rec_size(key_size));
-		free(chunk);
-		return false;
-	}
-	if (h->chunks) {
-		memcpy(chunk, h->chunk, h->chunks * sizeof *chunk);
-		free(h->chunk);
-	} else {
-		memcpy(fresh, no_record, key_size);
-	}
-	chunk[h->chunks++] = fresh;
-	h->chunk = chunk;
-	return true;
+	return (h->count + 2) >> CHUNK_BITS < h->chunks || add_chunk(h, key_size);
 }
 
 void bpft_half_free(struct half *h, size_t key_size)
 {
 	for (uint32_t i = 0; i < h->chunks; i++)
 		bpft_pages_free(h->chunk[i], CHUNK * rec_size(key_size));
-	if (h->chunks)
-		free(h->chunk);
-	index_free(h);
-	bpft_half_init(h);
+	free(h->chunk);
+	bpft_pages_free(h->index, bpft_half_slots(h) * sizeof *h->index);
 }
 
 /* ---- the fold ------------------------------------------------------------------ */
@@ -153,8 +145,6 @@ struct bpft_sums *bpft_half_other(struct half *h, size_t key_size)
 		uint8_t key[sizeof(struct bpft_key6)] = {0};
 
 		key[key_size - 3] = BPFT_OTHER | BPFT_NO_PORTS | BPFT_NO_PROTO;
-		if (!bpft_half_room(h, key_size))
-			return NULL;
 		insert(h, key, tag_of(key, key_size), key_size);
 		h->other = h->count;
 	}
@@ -187,9 +177,7 @@ void bpft_table_fold(struct bpft_table *t)
 
 		compact(&t->half[v], edge, &quota, &gone, key_size[v]);
 		if (t->half[v].count < before) {
-			struct bpft_sums *other = bpft_half_other(&t->half[v], key_size[v]);
-			if (other) /* compact left room for it: a record went */
-				add_sums(other, &gone);
+			add_sums(bpft_half_other(&t->half[v], key_size[v]), &gone);
 		}
 	}
 }

@@ -19,13 +19,13 @@ enum {
 struct slot { uint32_t tag, number; }; /* number: of a record; 0: empty, as is the tag then */
 
 /* Records are numbered from 1.  Number 0 has a key that nobody can guess, so that what an empty slot tells is looked at
- * like any other; a half without memory has one empty slot and that record, which all such share. */
+ * like any other.  From the beginning there is an index and a chunk, and always room for "other". */
 struct half {
 	struct slot *index;
 	uint32_t mask;            /* slots - 1; a slot's place is its tag's lower bits */
 	uint32_t count;           /* records */
 	uint32_t other;           /* number of the "other" record; 0: none */
-	uint32_t chunks;          /* 0: nothing is owned */
+	uint32_t chunks;
 	uint8_t **chunk;
 };
 
@@ -43,11 +43,11 @@ static inline uint64_t bpft_half_slots(const struct half *h) { return (uint64_t)
 
 extern uint64_t bpft_hash_key[5]; /* drawn once a process: nobody outside can aim at a slot */
 void bpft_draw_hash_key(void);
-void bpft_half_init(struct half *h);
-/* Room for one more record and its slot; false: no memory. */
+bool bpft_half_init(struct half *h, size_t key_size); /* false: no memory; to be freed all the same */
+/* Room for one more record and its slot, beside "other"; false: no memory. */
 bool bpft_half_room(struct half *h, size_t key_size);
 void bpft_half_free(struct half *h, size_t key_size);
-/* The sums of "other", made if absent; NULL: no memory. */
+/* The sums of "other", made if absent: for that no memory is wanted. */
 struct bpft_sums *bpft_half_other(struct half *h, size_t key_size);
 /* Fold the smallest quarter of all records into "other", so that the heavy stay named. */
 void bpft_table_fold(struct bpft_table *t);
@@ -165,7 +165,8 @@ ALWAYS_INLINE struct bpft_sums *sums_for(struct bpft_table *t, const int v, cons
 			return bpft_half_other(h, key_size);
 	}
 	if (!bpft_half_room(h, key_size)) {
-		bpft_table_fold(t);
+		if (h->count > bpft_table_count(t, 0) / 2) /* else it would cost the other half its names, and free little here */
+			bpft_table_fold(t);
 		if (!bpft_half_room(h, key_size))
 			return bpft_half_other(h, key_size);
 	}

@@ -5,19 +5,26 @@
 #include "decode.h"
 #include "half.h"
 
+/* Flows of one IP version whose records are on their way into the cache. */
+struct bpft_batch {
+	struct bpft_flow *flows;
+	unsigned n;
+	uint64_t folded;               /* the table's count when they were fetched */
+};
+
 struct bpft_meter {
 	struct bpft_decoder decoder;
 	struct bpft_table *table;      /* borrowed; may be exchanged after a flush */
 	/* Of the frames since the last flush; until then `seen` is not filled, and what was on the wire only where it differs. */
 	struct bpft_counters counters;
-	/* Of IPv4 and IPv6: two batches in turn, one that is being filled, its slots on their way into the cache, and one whose
-	 * records are. */
+	/* Of IPv4 and IPv6: room for two batches, used in turn.  A flow's slot is fetched when the flow is complete, its batch's
+	 * records when that is full, and it is added when the next batch is. */
 	struct bpft_flow flows[2][2 * BPFT_BATCH];
 	size_t filled[2];              /* bytes of flows[], up to the flow that comes next */
-	struct bpft_batch { struct bpft_flow *flows; unsigned n; uint64_t folded; /* when it was fetched */ } fetched[2];
+	struct bpft_batch fetched[2];
 };
 
-/* What is filled of a batch has its records fetched, and the one before, whose records have come, is added. */
+/* Fetch the records of the batch that was filled, as far as it is, then add the batch before it. */
 void bpft_meter_hand_over(struct bpft_meter *m, int half);
 /* From here on the table knows all frames, and its counters agree with its records (C3). */
 void bpft_meter_flush(struct bpft_meter *m);

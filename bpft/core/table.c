@@ -41,11 +41,9 @@ ALWAYS_INLINE void add_flows(struct bpft_table *t, const int v, struct bpft_flow
 			forget(t, v, f, n - i);
 		}
 		struct bpft_sums *s = prefetched_sums(t, v, f->key.word, f->tag, f->rec, key_size);
-		if (s) {
-			s->packets += f->packets;
-			s->all += f->all;
-			s->data += f->data;
-		}
+		s->packets += f->packets;
+		s->all += f->all;
+		s->data += f->data;
 	}
 }
 
@@ -114,10 +112,11 @@ struct bpft_table *bpft_table_new(uint64_t max_flows)
 	if (!t)
 		return NULL;
 	bpft_draw_hash_key();
-	bpft_half_init(&t->half[0]);
-	bpft_half_init(&t->half[1]);
 	t->max_flows = max_flows;
-	return t;
+	if (bpft_half_init(&t->half[0], K4) && bpft_half_init(&t->half[1], K6))
+		return t;
+	bpft_table_free(t);
+	return NULL;
 }
 
 void bpft_table_free(struct bpft_table *t)
@@ -149,8 +148,7 @@ size_t bpft_table_memory(const struct bpft_table *t)
 	for (int v = 0; v < 2; v++) {
 		const struct half *h = &t->half[v];
 		bytes += h->chunks * sizeof *h->chunk + h->count * bpft_rec_size(v ? 6 : 4);
-		if (h->chunks)
-			bytes += bpft_half_slots(h) * sizeof *h->index;
+		bytes += bpft_half_slots(h) * sizeof *h->index;
 	}
 	return bytes;
 }

@@ -4,8 +4,8 @@
  * 32-bit record number) over records that lie dense in chunks and never move
  * when the table grows; only the index is made anew, from itself.
  *
- * Memory that cannot be had is no failure: the smallest flows are folded into
- * "other", as at the cap (C7).  Not for use by two threads at once.
+ * Memory that cannot be had is no failure: flows are summed as "other", as at the
+ * cap (C7); room for that there always is.  Not for use by two threads at once.
  */
 #ifndef BPFT_TABLE_H
 #define BPFT_TABLE_H

@@ -42,6 +42,9 @@ def read(settings: Settings, capture: str) -> None:
         )
     finally:
         lock.release()
+    if folded := int(table.counters()["folded"]):  # type: ignore[call-overload]
+        most = messages.count(settings.max_flows, "flow")
+        messages.warning(f"{capture}: more than {most}: {folded:,} small ones are summed up; totals stay exact")
     if result.error:
         counted = messages.count(result.frames, "frame")
         raise NotACapture(capture, f"{result.error}; counted up to there, {counted}, into {path}")

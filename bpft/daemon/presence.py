@@ -65,8 +65,8 @@ class Presence:
             self._tap.check_name()
             return False
         why = self._tap.reopen()
-        is_told = self._watch is not None and why in (NOT_THERE, DOWN)
-        self._look_at = now + (RARELY_S if is_told else LOOK_EVERY_S)
+        kernel_tells = self._watch is not None and why in (NOT_THERE, DOWN)
+        self._look_at = now + (RARELY_S if kernel_tells else LOOK_EVERY_S)
         if why and why != self._told:
             self._told = why
             messages.info(f"{self._interface}: {why}")

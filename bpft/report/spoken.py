@@ -53,9 +53,13 @@ class Calendar:
         """The first instant of what text says, of a period up to end: a day or a month by its bare name is the last of
         that name before it, so that monday..wednesday is one on a Monday too.  ValueError where it says nothing."""
         first, name = self.span(text)[0], text.lower().strip()
-        if first is None or end is None or first < end or not (name in _WEEKDAYS or _month(name)):
+        if first is None or end is None or first < end or not (name.removeprefix("last ") in _WEEKDAYS or _month(name)):
             return first
-        return replace(self, now=datetime.fromtimestamp((end - 1) // SECOND).astimezone()).span(text)[0]
+        try:
+            there = datetime.fromtimestamp((end - 1) // SECOND).astimezone()
+        except (OverflowError, OSError, ValueError):  # before there were years
+            return first
+        return replace(self, now=there).span(text)[0]
 
     def _range(self, said: str) -> Span:
         if said.startswith("since "):
