@@ -52,7 +52,7 @@ def answer(**more: object) -> dict[str, Any]:
 
 
 def test_full_figures_fit_80_columns() -> None:
-    title, row = _table([answer(interface="enp0s31f6", saved_ns=time.time_ns() - 3 * DAY_NS)])
+    title, row, _ = _table([answer(interface="enp0s31f6", saved_ns=time.time_ns() - 3 * DAY_NS)])
     assert title.split() == ["iface", "up", "flows", "bit/s", "dropped", "saved", "dumped", "next", "kB/day", "MB/year"]
     assert max(len(title), len(row)) <= 80
     assert row.split()[:5] == ["enp0s31f6", "12d", "1.23M", "9.88G", "1.00M"]
@@ -63,12 +63,17 @@ def test_what_there_is_not() -> None:
     nothing = dict.fromkeys(("saved_ns", "dumped_ns", "next_save_ns", "bytes_per_day", "bytes_per_year"))
     _, row, note = _table([answer(state="waiting for the interface", **nothing)])
     assert row.split()[-5:] == ["-"] * 5
-    assert note == "eth0: waiting for the interface"
+    assert note.startswith("eth0: waiting for the interface; ")
+
+
+def test_where_every_frame_went() -> None:
+    _, _, note = _table([answer(seen=12_345, counted=12_300, skipped={"non-ip": 40, "short-link": 5})])
+    assert note == "eth0: 12,345 frames seen, 12,300 counted, 45 skipped (non-ip 40, short-link 5)"
 
 
 def test_several_share_their_columns() -> None:
     lines = list(_table([answer(), answer(interface="wlan0", uptime_s=59.0, flows=0, bytes_per_day=12_300)]))
-    assert len({len(line) for line in lines}) == 1
+    assert len({len(line) for line in lines[:3]}) == 1
     assert lines[2].split()[1:3] == ["59s", "0"]
     assert lines[2].split()[-2] == "12.3"
 

@@ -109,8 +109,8 @@ def _table(found: list[dict[str, Any]]) -> Iterator[str]:
         )
         yield " ".join(cells)
     for one in found:
-        if one["state"] != "capturing":
-            yield f"{one['interface']}: {one['state']}"
+        state = "" if one["state"] == "capturing" else f"{one['state']}; "
+        yield f"{one['interface']}: {state}{_frames(one)}"
 
 
 def _row(it: dict[str, Any]) -> tuple[str, ...]:
@@ -159,8 +159,6 @@ def _lines(it: dict[str, Any]) -> Iterator[str]:
     most = f" of at most {it['max_flows']:,}" if it["max_flows"] else ""
     folded = f"; {count(it['folded'], 'small one')} summed up as other" if it["folded"] else ""
     rate = units.rate(it["rate_bps"], 8 * SECOND)
-    skipped = it["seen"] - it["counted"]
-    reasons = ", ".join(f"{reason} {frames:,}" for reason, frames in it["skipped"].items())
     rows = (
         ("key", it["key_mode"]),
         ("filter", it["filter"]),
@@ -168,7 +166,7 @@ def _lines(it: dict[str, Any]) -> Iterator[str]:
         ("since", f"{units.moment(it['begin_ns'])}, {_since(it['begin_ns'])} ago"),
         ("flows", f"{it['flows']:,}{most}{folded}"),
         ("packets", f"{it['packets']:,}, {units.size(it['all'])}"),
-        ("frames", f"{it['seen']:,} seen, {it['counted']:,} counted, {skipped:,} skipped" + _bracketed(reasons)),
+        ("frames", _frames(it)),
         ("dropped", _dropped(it)),
         ("last save", _moment(it["saved_ns"])),
         ("next save", _moment(it["next_save_ns"], "not timed")),
@@ -182,8 +180,11 @@ def _lines(it: dict[str, Any]) -> Iterator[str]:
     yield from (f"  {name:<10} {text}" for name, text in rows if text)
 
 
-def _bracketed(text: str) -> str:
-    return f" ({text})" if text else ""
+def _frames(it: dict[str, Any]) -> str:
+    """Where every frame since the last save went (C3)."""
+    reasons = ", ".join(f"{reason} {frames:,}" for reason, frames in it["skipped"].items())
+    text = f"{count(it['seen'], 'frame')} seen, {it['counted']:,} counted, {it['seen'] - it['counted']:,} skipped"
+    return text + (f" ({reasons})" if reasons else "")
 
 
 def _since(ns: int) -> str:

@@ -422,12 +422,14 @@ def test_status(make_daemon: MakeDaemon, link: Link) -> None:
     assert (status["seen"], status["skipped"], status["dropped"]) == (44, {"non-ip": 1}, 0)
     assert (status["max_flows"], status["saved_ns"], status["folded"]) == (1000, None, 0)
     assert status["rate_bps"] > 0
+    short = run("bpft", "status", "--root", daemon.root).stdout
+    assert f"{daemon.interface}: 44 frames seen, 43 counted, 1 skipped (non-ip 1)\n" in short
     daemon.do("trafsave")
     assert daemon.status()["saved_ns"] > 0
     text = run("bpft", "status", "-l", "--root", daemon.root)
     assert (text.returncode, text.stderr) == (0, "")
     assert f"{daemon.interface}: capturing" in text.stdout
-    assert "44 seen" not in text.stdout  # a save begins anew
+    assert "44 frames seen" not in text.stdout  # a save begins anew
     assert "0 by the kernel" in text.stdout
     gone = run("bpft", "status", "--root", daemon.root, "nope0", f"{daemon.interface[:-1]}?")
     assert gone.returncode == 1
