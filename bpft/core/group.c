@@ -228,17 +228,14 @@ ALWAYS_INLINE void add_rows(struct bpft_table *t, const int v, const struct bpft
 		}
 		for (unsigned i = 0; i < m; i++)
 			found[i] = prefetch_record(&t->half[v], tag[i], size, false);
+		const uint64_t folded = t->counters.folded;
 		for (unsigned i = 0; i < m; i++) {
-			const uint64_t folded = t->counters.folded;
-			struct bpft_sums *s = prefetched_sums(t, v, key[i], tag[i], found[i], size);
+			struct bpft_sums *s = prefetched_sums(t, v, key[i], tag[i], found[i], folded, size);
 			const struct bpft_sums *before = &run[which[i]].before, *after = &run[which[i] + 1].before;
 
 			s->packets += after->packets - before->packets;
 			s->all += after->all - before->all;
 			s->data += after->data - before->data;
-			if (t->counters.folded != folded)
-				for (unsigned k = i + 1; k < m; k++)
-					found[k] = record(&t->half[v], 0, size);
 		}
 	}
 }

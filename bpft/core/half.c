@@ -176,8 +176,7 @@ void bpft_table_fold(struct bpft_table *t)
 		uint64_t before = t->half[v].count;
 
 		compact(&t->half[v], edge, &quota, &gone, key_size[v]);
-		if (t->half[v].count < before) {
+		if (t->half[v].count < before)
 			add_sums(bpft_half_other(&t->half[v], key_size[v]), &gone);
-		}
 	}
 }

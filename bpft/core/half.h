@@ -201,12 +201,14 @@ ALWAYS_INLINE void bpft_table_expect(const struct bpft_table *t, const int versi
 	prefetch_slot(&t->half[version != 4], f->tag);
 }
 
-/* As sums_for(), first trying the record that was prefetched.  Growth moves no record; a fold does: once it has changed
- * counters.folded, none that was prefetched before may be tried. */
+/* As sums_for(), first trying the record that was prefetched when counters.folded was `folded`: growth moves no record, a
+ * fold does. */
 ALWAYS_INLINE struct bpft_sums *prefetched_sums(struct bpft_table *t, const int v, const void *key, uint32_t tag,
-                                                uint8_t *rec, const size_t key_size)
+                                                uint8_t *rec, uint64_t folded, const size_t key_size)
 {
-	return likely(same(rec, key, key_size)) ? sums_of(rec, key_size) : sums_for(t, v, key, tag, key_size);
+	if (likely(t->counters.folded == folded) && likely(same(rec, key, key_size)))
+		return sums_of(rec, key_size);
+	return sums_for(t, v, key, tag, key_size);
 }
 
 #endif

@@ -23,31 +23,20 @@ void bpft_table_fetch_flows(const struct bpft_table *t, int version, struct bpft
 		fetch_flows(t, 0, flows, n, K4, false);
 }
 
-/* After a fold, which moved the records: they are to be looked up. */
-static void forget(const struct bpft_table *t, const int v, struct bpft_flow *flows, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		flows[i].rec = record(&t->half[v], 0, v ? K6 : K4);
-}
-
-ALWAYS_INLINE void add_flows(struct bpft_table *t, const int v, struct bpft_flow *flows, unsigned n, uint64_t folded,
+ALWAYS_INLINE void add_flows(struct bpft_table *t, const int v, const struct bpft_flow *flows, unsigned n, uint64_t folded,
                              const size_t key_size)
 {
 	for (unsigned i = 0; i < n; i++) {
-		struct bpft_flow *f = &flows[i];
+		const struct bpft_flow *f = &flows[i];
+		struct bpft_sums *s = prefetched_sums(t, v, f->key.word, f->tag, f->rec, folded, key_size);
 
-		if (!likely(t->counters.folded == folded)) {
-			folded = t->counters.folded;
-			forget(t, v, f, n - i);
-		}
-		struct bpft_sums *s = prefetched_sums(t, v, f->key.word, f->tag, f->rec, key_size);
 		s->packets += f->packets;
 		s->all += f->all;
 		s->data += f->data;
 	}
 }
 
-void bpft_table_add_flows(struct bpft_table *t, int version, struct bpft_flow *flows, unsigned n, uint64_t folded)
+void bpft_table_add_flows(struct bpft_table *t, int version, const struct bpft_flow *flows, unsigned n, uint64_t folded)
 {
 	if (version == 6)
 		add_flows(t, 1, flows, n, folded, K6);

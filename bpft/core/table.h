@@ -29,7 +29,7 @@ enum { BPFT_BATCH = 32 };    /* flows asked for at once: enough to hide cache mi
 /* The records of flows of one IP version, each expected before (bpft_table_expect()), are on their way into the cache. */
 void bpft_table_fetch_flows(const struct bpft_table *t, int version, struct bpft_flow *flows, unsigned n);
 /* Add flows that were fetched; folded: what the table's counters said then.  Counters are told apart. */
-void bpft_table_add_flows(struct bpft_table *t, int version, struct bpft_flow *flows, unsigned n, uint64_t folded);
+void bpft_table_add_flows(struct bpft_table *t, int version, const struct bpft_flow *flows, unsigned n, uint64_t folded);
 /* Make first_ns and last_ns reach to ns; 0: the source knows no time. */
 void bpft_count_time(struct bpft_counters *to, int64_t ns);
 void bpft_table_add_counters(struct bpft_table *t, const struct bpft_counters *more);
