@@ -340,7 +340,7 @@ def test_options_that_shape_the_table(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_no_memory_is_told_and_saves_nothing(tmp_path: Path) -> None:
     """At every limit: what is saved is all there is, or one line says why not."""
-    saved = False
+    saved, told = False, []
     for megabytes in (*range(30, 80, 10), 120, 1000):
         root = tmp_path / str(megabytes)
         limit = f"ulimit -v {megabytes}000; exec {sys.executable} {PROJECT / 'scripts/trafd'}"
@@ -353,7 +353,9 @@ def test_no_memory_is_told_and_saves_nothing(tmp_path: Path) -> None:
             assert table.totals()[0] == table.counters()["counted"] > 0
         else:
             assert found.returncode == 1 and not log.exists()
+            told += [found.stderr] if "nothing was saved" in found.stderr else []
     assert saved
+    assert told and all(text.startswith("trafd: there is no memory") and text.count("\n") == 1 for text in told)
 
 
 def test_options_that_shape_the_key(tmp_path: Path) -> None:

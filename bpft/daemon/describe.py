@@ -1,6 +1,6 @@
-"""What every block says of the machine, the software and the way of counting."""
+"""What every block says of the machine, the software and the way of counting; how a fold is told."""
 
-from bpft import __version__, host
+from bpft import __version__, host, messages
 from bpft.core import Table
 from bpft.daemon.settings import Settings
 from bpft.record import Counters, Header
@@ -41,3 +41,9 @@ def counters(table: Table, kernel: Kernel = (0, 0, 0)) -> Counters:
         dropped=kernel[1],
         if_dropped=kernel[2],
     )
+
+
+def folds(folded: int, max_flows: int, when: str = "") -> str:
+    """That flows were summed as "other" (C7); max_flows 0: there is no cap, so it was for want of memory."""
+    why = f"more than {messages.count(max_flows, 'flow')}" if max_flows else "no memory for all flows"
+    return f"{why}: {folded:,} small ones are summed up{when}; totals stay exact"

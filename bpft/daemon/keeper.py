@@ -15,7 +15,7 @@ from typing import Protocol
 from bpft import messages
 from bpft.block import write_block
 from bpft.core import Table
-from bpft.daemon.describe import Kernel, counters
+from bpft.daemon.describe import Kernel, counters, folds
 from bpft.daemon.epoch import Cut, Epoch, cut
 from bpft.daemon.settings import Settings
 from bpft.errors import BpftError
@@ -235,10 +235,8 @@ class Keeper:
         folded = _folded(table)
         if folded > self._folds_told and time.monotonic() >= self._warn_at:
             self._folds_told, self._warn_at = folded, time.monotonic() + WARN_EVERY_S
-            messages.warning(
-                f"{self._settings.interface}: more than {messages.count(self._settings.max_flows, 'flow')}: "
-                f"{folded:,} small ones are summed up since the last save; totals stay exact"
-            )
+            told = folds(folded, self._settings.max_flows, " since the last save")
+            messages.warning(f"{self._settings.interface}: {told}")
 
     def since_start(self, table: Table) -> Counter[str]:
         """The sums of this run, saved tables included; table: the one that goes on."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bpft import host, logfile, messages
 from bpft.core import Table
-from bpft.daemon.describe import common, counters
+from bpft.daemon.describe import common, counters, folds
 from bpft.daemon.pidfile import HeldFile
 from bpft.daemon.places import directory
 from bpft.daemon.privilege import join_group
@@ -42,9 +42,8 @@ def read(settings: Settings, capture: str) -> None:
         )
     finally:
         lock.release()
-    if folded := int(table.counters()["folded"]):  # type: ignore[call-overload]
-        most = messages.count(settings.max_flows, "flow")
-        messages.warning(f"{capture}: more than {most}: {folded:,} small ones are summed up; totals stay exact")
+    if folded := counters(table).folded:
+        messages.warning(f"{capture}: {folds(folded, settings.max_flows)}")
     if result.error:
         counted = messages.count(result.frames, "frame")
         raise NotACapture(capture, f"{result.error}; counted up to there, {counted}, into {path}")

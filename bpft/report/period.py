@@ -74,7 +74,7 @@ def read_begin(option: str, text: str, now: datetime, end: int | None, billing_d
 
     calendar = Calendar(now, billing_day)
     with _taught(option, text, calendar):
-        return calendar.begin(text, end)
+        return calendar.beginning(text, end)
 
 
 def read_end(option: str, text: str, now: datetime, billing_day: int = 1) -> int | None:

@@ -49,7 +49,7 @@ class Calendar:
         except (OverflowError, OSError) as error:
             raise ValueError(f"{text!r} is too far away") from error
 
-    def begin(self, text: str, end: int | None) -> int | None:
+    def beginning(self, text: str, end: int | None) -> int | None:
         """The first instant of what text says, of a period up to end: a day or a month by its bare name is the last of
         that name before it, so that monday..wednesday is one on a Monday too.  ValueError where it says nothing."""
         first, name = self.span(text)[0], text.lower().strip()
@@ -71,7 +71,7 @@ class Calendar:
         if not first and not last:
             raise ValueError("a range without ends")
         end = self._one(last)[1] if last else None
-        return self.begin(first, end) if first else None, end
+        return self.beginning(first, end) if first else None, end
 
     def _one(self, said: str) -> Span:
         today = self.now.date()
